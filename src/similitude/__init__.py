@@ -1,0 +1,29 @@
+"""Similitude: scaling laws, from a table of small training runs to a decision about the big one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__version__ = "0.1.0"
+
+# public name -> module that defines it; resolved on first use, so that `import similitude` costs nothing
+_HOME: dict[str, str] = {}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    try:
+        home = _HOME[name]
+    except KeyError:
+        raise AttributeError(f"module 'similitude' has no attribute {name!r}") from None
+    module = import_module(home)
+    value = module if home == f"similitude.{name}" else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
