@@ -10,10 +10,7 @@ from typing import Any
 
 import numpy as np
 
-try:
-    import similitude.math as m
-except ImportError:
-    import numpy as m
+import similitude.math as m
 
 FOLDER = Path(__file__).parent / "golden" / "nist"
 _PI = 3.141592653589793
