@@ -50,9 +50,9 @@ coverage: $(VENV)/.installed
 
 docs: $(VENV)/.quality
 	$(BIN)/python docs/generate.py
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 check: lint types rules docs coverage
 
 clean:
-	rm -rf $(VENV) site build dist docs/laws docs/papers.md .coverage htmlcov
+	rm -rf $(VENV) site build dist docs/laws docs/papers.md docs/api.md .coverage htmlcov
