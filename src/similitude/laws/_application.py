@@ -63,6 +63,8 @@ def application(
         counts=counts,
         validity=validity,
         family=family or form.family,
+        form=form,
+        renames=MappingProxyType(renames),
     )
 
 

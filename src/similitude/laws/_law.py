@@ -98,6 +98,8 @@ class Law:
     validity: str = ""
     family: str = ""
     formula: str = ""  # the text of a user's formula; empty for a law of the catalogue
+    form: Law | None = None  # what an application was made from, with the new name of each of its inputs
+    renames: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, *args: Any, **values: Any) -> Any:
         return self.function(*args, **values)
@@ -147,6 +149,22 @@ class Law:
         from similitude.laws._print import to_text
 
         return to_text(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The law as plain values for JSON, read back by `Law.from_dict`: its name, or its formula and declaration.
+
+        Raises ArgumentError when the function does what has no printed form.
+        """
+        from similitude.laws._exchange import law_to_dict
+
+        return law_to_dict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Law:
+        """The law that `to_dict` wrote; DataError when the values are not of that form."""
+        from similitude.laws._exchange import law_from_dict
+
+        return law_from_dict(values)
 
     def bibtex(self) -> str:
         """The BibTeX entries of the law and its coefficient sets."""
