@@ -11,7 +11,7 @@ from typing import Any
 
 from similitude._errors import ArgumentError, did_you_mean
 
-__all__ = ["Accelerator", "Budget", "accelerators", "budget"]
+__all__ = ["Accelerator", "Budget", "accelerators", "amount", "budget"]
 
 DAY = 86400.0
 
@@ -107,27 +107,33 @@ def budget(
     days and dollars, the scarcer binds. Raises ArgumentError where the parts do not make a budget.
 
     >>> budget(gpus="64xH100", days=14).flop
-    3.06366382080e+22
+    3.0637522944e+22
     """
     if not 0 < mfu <= 1:
         raise ArgumentError(f"mfu = {mfu:g}; it is the share of peak reached in training, above 0 and at most 1")
     amounts = {
-        "flop": _amount("flop", flop, "compute"),
+        "flop": amount("flop", flop, "compute"),
         "days": _days(days),
-        "dollars": _amount("dollars", dollars, "money"),
-        "price": _amount("price", price, "money"),
+        "dollars": amount("dollars", dollars, "money"),
+        "price": amount("price", price, "money"),
     }
     if gpus is None:
         return _without_accelerator(amounts, mfu)
     count, chip = _read_gpus(gpus)
-    said = [f"Training reaches {mfu:.0%} of {chip.name}'s dense 16-bit peak of {chip.peak_tflops:g} TFLOP/s "
-            f"({chip.document}, {chip.date})."]  # fmt: skip
+    said = [_peak_sentence(chip, mfu)]
     rate = amounts["price"] if amounts["price"] is not None else chip.price
     if rate is not None:
         note = "" if amounts["price"] is not None else f" ({chip.price_note}; an assumption, give your own price)"
         said.append(f"An accelerator costs ${rate:g} an hour{note}.")
     whole = Budget(None, chip, count, amounts["days"], amounts["dollars"], mfu, rate, tuple(said))
     return _with_flop(whole, amounts["flop"])
+
+
+def _peak_sentence(chip: Accelerator, mfu: float) -> str:
+    return (
+        f"Training reaches {mfu:.0%} of the dense 16-bit peak of {chip.name}, {chip.peak_tflops:g} TFLOP/s "
+        f"({chip.document}; {chip.date})."
+    )
 
 
 def _with_flop(whole: Budget, flop: float | None) -> Budget:
@@ -184,10 +190,10 @@ def _days(value: float | str | None) -> float | None:
         read: Any = parse_quantity(value)
         if getattr(getattr(read, "unit", None), "kind", None) == "time":
             value = read.value / DAY
-    return _amount("days", value, "time")
+    return amount("days", value, "time")
 
 
-def _amount(name: str, value: float | str | None, kind: str) -> float | None:
+def amount(name: str, value: float | str | None, kind: str = "") -> float | None:
     """A positive number, written as a number or as people write it."""
     if value is None:
         return None
@@ -197,7 +203,7 @@ def _amount(name: str, value: float | str | None, kind: str) -> float | None:
 
         number = parse_quantity(value)
         unit = getattr(number, "unit", None)
-        if unit is not None and unit.kind != kind:
+        if unit is not None and kind and unit.kind != kind:
             raise ArgumentError(f"{name} = {value!r} is a number of {unit.name}; expected {kind}")
         number = getattr(number, "value", number)
     if not (isinstance(number, (int, float)) and 0 < number < float("inf")):

@@ -45,6 +45,10 @@ class Question:
 
     def choose(self, params: Params) -> tuple[Any, Any]:
         """(log N, log D) for each row of parameters, shape (rows,); NaN where there is no answer."""
+        with np.errstate(all="ignore"):
+            return self._choose(params)
+
+    def _choose(self, params: Params) -> tuple[Any, Any]:
         if self.log_n is not None:
             return self._with_parameters(params, self.log_n)
         if self.log_d is not None:

@@ -99,12 +99,12 @@ class Surface:
         free = [k for k in law.inputs if k in FREE and k not in held]
         if len(free) < 2:
             raise QuestionError(
-                f"law '{law.name}' has {' and '.join(free) or 'neither N nor D'} to choose, and an allocation needs two "
-                "of N, D, C and M (tokens per parameter): fit a law in both N and D"
+                f"law '{law.name}' has {' and '.join(free) or 'neither N nor D'} to choose, and an allocation needs "
+                "two of N, D, C and M (tokens per parameter): fit a law in both N and D"
             )
         if missing := [k for k in law.inputs if k not in FREE and k not in held]:
             raise ArgumentError(f"law '{law.name}' also needs {', '.join(missing)}: give at={{'{missing[0]}': ...}}")
-        law.check_inputs({**{k: 1.0 for k in free}, **held})
+        law.check_inputs({**dict.fromkeys(free, 1.0), **held})
         return cls(law, held, float(inference_tokens or 0.0))
 
     def evaluate(self, params: Mapping[str, Any], n: Any, d: Any) -> Any:
