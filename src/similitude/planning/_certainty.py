@@ -37,9 +37,7 @@ def ends_of(estimate: Estimate, question: Question, choice: tuple[float, float],
     return ends
 
 
-def _choice_ends(
-    estimate: Estimate, question: Question, choice: tuple[float, float], level: float
-) -> dict[str, Ends]:
+def _choice_ends(estimate: Estimate, question: Question, choice: tuple[float, float], level: float) -> dict[str, Ends]:
     surface, (log_n, log_d) = question.surface, choice
     capped = question.log_cap is not None and log_n >= question.log_cap - 1e-12
     fixed_n = question.log_n is not None or capped

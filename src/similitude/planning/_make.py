@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from similitude._errors import ArgumentError, QuestionError
-from similitude._quantity import format_quantity
+from similitude._view import Interval
 from similitude.laws import Estimate
 from similitude.planning._budget import Budget, amount
-from similitude.planning._interval import Interval
+from similitude.planning._certainty import ends_of, regret_of
+from similitude.planning._off_optimum import curves_of, excess_of, rows_of_one, table_of
 from similitude.planning._plan import Check, Plan
 from similitude.planning._power import PowerSum
 from similitude.planning._question import Question
-from similitude.planning._solve import REACH, minimise
+from similitude.planning._sensitivity import sensitivity_of
+from similitude.planning._solve import minimise
 from similitude.planning._surface import LOG_RULE, Surface
+from similitude.planning._words import assumptions_of, extrapolation_of, no_answer, question_words, warnings_of
 
 __all__ = ["plan"]
 
@@ -53,11 +57,7 @@ def plan(
     if not 0 < level < 1:
         raise ArgumentError(f"level = {level:g}; expected a number between 0 and 1, such as 0.9")
     question = _ask(estimate, flop, loss, budget, inference_tokens, at, max_parameters)
-    values = {k: np.array([float(v)]) for k, v in estimate.values.items()}
-    log_n, log_d = (float(np.ravel(x)[0]) for x in question.choose(values))
-    if not (np.isfinite(log_n) and np.isfinite(log_d)):
-        raise QuestionError(_no_answer(estimate, question, values))
-    return _complete(estimate, question, values, (log_n, log_d))
+    return _complete(estimate, question, budget, level, seed)
 
 
 def _ask(
@@ -102,26 +102,70 @@ def _log(value: float | None) -> float | None:
     return None if value is None else float(np.log(value))
 
 
-def _complete(estimate: Estimate, question: Question, values: Mapping[str, Any], choice: tuple[float, float]) -> Plan:
-    surface, (log_n, log_d) = question.surface, choice
-    n, d = np.exp(log_n), np.exp(log_d)
-    loss = float(np.ravel(surface.loss(values, log_n, log_d))[0])
-    return Plan(
+def _complete(estimate: Estimate, question: Question, budget: Budget | None, level: float, seed: int) -> Plan:
+    """Everything a plan says, computed once."""
+    values = rows_of_one(estimate)
+    log_n, log_d = choice = _choice(estimate, question, values)
+    surface = question.surface
+    training = float(np.exp(LOG_RULE + log_n + log_d))
+    ends = ends_of(estimate, question, choice, level)
+    log_flop = float(surface.log_cost(log_n, log_d))
+    compute = _interval(log_flop, ends["C"], "FLOP")
+    check = _check(question, values, choice)
+    made = Plan(
         label=estimate.label,
         law=estimate.law.name,
-        question=_words(question),
-        N=Interval(float(n), unit="parameters"),
-        D=Interval(float(d), unit="tokens"),
-        loss=Interval(loss, unit=str(estimate.law.output)),
-        tokens_per_parameter=Interval(float(d / n), unit="tokens/parameter"),
-        compute=Interval(float(np.exp(surface.log_cost(log_n, log_d))), unit="FLOP"),
-        training_flop=float(np.exp(LOG_RULE + log_n + log_d)),
+        question=question_words(question),
+        N=_interval(log_n, ends["N"], "parameters"),
+        D=_interval(log_d, ends["D"], "tokens"),
+        loss=Interval(_first(surface.loss(values, log_n, log_d)), *ends["loss"], unit=str(estimate.law.output)),
+        tokens_per_parameter=_interval(log_d - log_n, ends["M"], "tokens/parameter"),
+        compute=compute,
+        training_flop=training,
         counts=estimate.counts,
         at=dict(surface.held),
         inference_tokens=surface.inference_tokens or None,
-        check=_check(question, values, choice),
+        level=level if hasattr(estimate, "interval_of") else None,
+        days=_converted(budget and budget.days_for, training, compute, "days"),
+        dollars=_converted(budget and budget.dollars_for, training, compute, "$"),
+        regret=regret_of(estimate, question, choice, level, seed) if question.free else None,
+        excess=None if question.free else excess_of(question, values, choice),
+        off_optimum=table_of(question, values, log_flop),
+        sensitivity=sensitivity_of(estimate, question, budget, seed),
+        extrapolation=extrapolation_of(estimate, training),
+        check=check,
+        curves=curves_of(estimate, question, choice, level, seed),
         estimate=estimate,
     )
+    return replace(made, assumptions=assumptions_of(made, question, budget), warnings=warnings_of(made, question))
+
+
+def _choice(estimate: Estimate, question: Question, values: Mapping[str, Any]) -> tuple[float, float]:
+    log_n, log_d = (_first(x) for x in question.choose(values))
+    if not (np.isfinite(log_n) and np.isfinite(log_d)):
+        raise QuestionError(no_answer(estimate, question, values))
+    return log_n, log_d
+
+
+def _first(value: Any) -> float:
+    return float(np.ravel(value)[0])
+
+
+def _interval(log_value: float, ends: tuple[float | None, float | None], unit: str) -> Interval:
+    low, high = (None if e is None else float(np.exp(e)) for e in ends)
+    return Interval(float(np.exp(log_value)), low, high, unit)
+
+
+def _converted(
+    convert: Callable[[float], float | None] | None, training: float, compute: Interval, unit: str
+) -> Interval | None:
+    """Training compute in days or dollars, with the interval that the compute has."""
+    value = convert(training) if convert else None
+    if convert is None or value is None:
+        return None
+    share = training / compute.value
+    low, high = (None if e is None else convert(e * share) for e in (compute.low, compute.high))
+    return Interval(value, low, high, unit)
 
 
 def _check(question: Question, values: Mapping[str, Any], choice: tuple[float, float]) -> Check | None:
@@ -138,66 +182,3 @@ def _check(question: Question, values: Mapping[str, Any], choice: tuple[float, f
         float(form.least_loss(log_flop)),
         float(found.loss[0, 0]),
     )
-
-
-def _words(question: Question) -> str:
-    """The question as a sentence."""
-    if question.log_flop is not None:
-        asked = f"least loss for {format_quantity(np.exp(question.log_flop))} FLOP"
-    elif question.loss is not None:
-        asked = f"least compute for loss {question.loss:g}"
-    else:
-        asked = "the size at which compute is best spent"
-    for name, value in (("N", question.log_n), ("D", question.log_d)):
-        if value is not None:
-            asked += f", {name} fixed at {format_quantity(float(np.exp(value)))}"
-    if question.log_cap is not None:
-        asked += f", at most {format_quantity(float(np.exp(question.log_cap)))} parameters"
-    if question.surface.inference_tokens:
-        asked += f", serving {format_quantity(question.surface.inference_tokens)} tokens included"
-    return asked
-
-
-def _no_answer(estimate: Estimate, question: Question, values: Mapping[str, Any]) -> str:
-    """Why there is no answer, and what to do."""
-    surface = question.surface
-    if question.loss is not None:
-        return _unreachable(estimate, question, values)
-    if question.log_flop is not None and question.log_n is not None:
-        return (
-            f"serving {format_quantity(surface.inference_tokens)} tokens with N = "
-            f"{format_quantity(float(np.exp(question.log_n)))} alone costs more than the budget: "
-            "take a smaller N or a larger budget"
-        )
-    if question.log_flop is None:
-        fixed = "N" if question.log_n is not None else "D"
-        return f"{estimate.label} has no budget at which this {fixed} is the best: one of its terms outweighs the other"
-    centre = (question.log_flop - LOG_RULE) / 2
-    ends = [
-        float(np.ravel(surface.loss(values, surface.log_parameters(question.log_flop, x), x))[0])
-        for x in (centre + REACH[0], centre + REACH[1])
-    ]
-    better = "fewer tokens on a larger model" if ends[0] < ends[1] else "more tokens on a smaller model"
-    return (
-        f"{estimate.label} has no best division of {format_quantity(np.exp(question.log_flop))} FLOP between 1e-6 and "
-        f"1e9 tokens per parameter: its loss keeps falling towards {better}; fit runs that vary N and D apart, or fix one: "
-        "at={'N': ...}"
-    )
-
-
-def _unreachable(estimate: Estimate, question: Question, values: Mapping[str, Any]) -> str:
-    far = np.log(1e60)
-    log_n = far if question.log_n is None and question.log_cap is None else (question.log_n or question.log_cap)
-    log_d = far if question.log_d is None else question.log_d
-    least = float(np.ravel(question.surface.loss(values, log_n, log_d))[0])
-    floor = next((k for k, p in estimate.law.params.items() if p.relative == "output"), None)
-    if floor is not None and question.loss <= estimate.values[floor]:  # pyright: ignore[reportOperatorIssue]
-        return (
-            f"loss {question.loss:g} lies at or below {floor} = {estimate.values[floor]:g}, the floor that "
-            f"{estimate.label} puts under every model: ask for a higher loss"
-        )
-    if question.loss <= least:  # pyright: ignore[reportOperatorIssue]
-        what = "with this size" if question.log_n is not None or question.log_cap is not None else "with these tokens"
-        what = "at any size" if question.log_d is None and log_n == far else what
-        return f"loss {question.loss:g} cannot be reached {what}: {estimate.label} comes down to {least:.4f} at most"
-    return f"{estimate.label} reaches loss {question.loss:g} nowhere between 1e8 and 1e42 FLOP"

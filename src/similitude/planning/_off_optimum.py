@@ -33,7 +33,7 @@ def off_optimum(plan: Plan, factors: Sequence[float] = FACTORS) -> tuple[OffOpti
     >>> from similitude.planning import plan
     >>> best = plan(chinchilla.published["besiroglu2024"], flop=1e23)
     >>> [f"{row.factor:g}x: {row.wasted:.1%}" for row in off_optimum(best, (0.5, 1, 2))]
-    ['0.5x: 8.5%', '1x: 0.0%', '2x: 8.3%']
+    ['0.5x: 15.6%', '1x: 0.0%', '2x: 15.7%']
     """
     if plan.estimate is None:
         raise ArgumentError("this plan was read back and no longer has its law: its off_optimum table is what it knows")
@@ -127,5 +127,3 @@ def _bands(
 
 def _listed(values: Any) -> tuple[float, ...]:
     return tuple(float(v) for v in np.ravel(values))
-
-

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from similitude._view import Interval
 from similitude.laws import Estimate
-from similitude.planning._interval import Interval
 
 __all__ = ["Check", "Curves", "OffOptimum", "Plan", "Regret", "Sensitivity"]
 
