@@ -43,7 +43,7 @@ inside = st.floats(0.05, 4.0)
 
 
 def test_every_function_has_an_oracle():
-    assert {*ORACLES, *PAIRS, "where"} == set(m.__all__)
+    assert {*ORACLES, *PAIRS, "where", "powersum", "let"} == set(m.__all__)
 
 
 @pytest.mark.parametrize("name", ORACLES)
@@ -70,6 +70,19 @@ def test_values_and_slopes_of_two_arguments(name, x, gap, swap):
         (oracle(pair[0], pair[1] + step) - oracle(pair[0], pair[1] - step)) / (2 * step),
     ]
     assert [float(dual.partials.get(k, 0.0)) for k in (0, 1)] == pytest.approx(slopes, rel=1e-5, abs=1e-7)
+
+
+@given(x=inside, y=inside, q=st.floats(0.2, 2.0))
+def test_values_and_slopes_of_powersum(x, y, q):
+    def oracle(x, y, q):
+        return (x ** (1 / q) + y ** (1 / q)) ** q
+
+    assert float(m.powersum(x, y, q)) == pytest.approx(oracle(x, y, q), rel=1e-11)
+    dual = m.powersum(*(Dual(value, {k: 1.0}) for k, value in enumerate((x, y, q))))
+    point = np.array([x, y, q])
+    for k, step in enumerate(1e-6 * np.eye(3)):
+        slope = (oracle(*(point + step)) - oracle(*(point - step))) / 2e-6
+        assert float(dual.partials[k]) == pytest.approx(slope, rel=1e-5, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", FORMULAS)
