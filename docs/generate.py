@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import Any
 
 import similitude
+from similitude._bibliography import bibliography
 from similitude.laws import Law, catalogue
-from similitude.laws._bibliography import bibliography
 
 DOCS = Path(__file__).parent
 COUNTS = {"undeclared": "not stated"}
@@ -92,6 +92,8 @@ def _domain(parameter: Any) -> str:
 def _relative(parameter: Any) -> str:
     if parameter.relative is None:
         return ""
+    if getattr(parameter, "exponent", None):
+        return f" × smallest output, as the size of its term at the geometric mean of {parameter.relative}"
     what = "smallest output" if parameter.relative == "output" else f"geometric mean of {parameter.relative}"
     return f" × {what}"
 
