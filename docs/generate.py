@@ -103,9 +103,10 @@ def _published(law: Law) -> list[str]:
     for key, estimate in law.published.items():
         digits = " | ".join(str(estimate.digits.get(p, "")) for p in law.params)
         counts = COUNTS.get(estimate.counts, estimate.counts)
-        lines.append(f"| `{law.name}:{key}` | {digits} | {counts} | {estimate.source} |")
+        lines.append(f"| `{key}` | {digits} | {counts} | {estimate.source} |")
     notes = [f"- `{key}`: {e.note}" for key, e in law.published.items() if e.note]
-    return [*lines, "", *notes] if notes else lines
+    named = f"On the command line a set stands where a fit is expected: `{law.name}:{next(iter(law.published))}`."
+    return [named, "", *lines, "", *notes]
 
 
 def _use(law: Law) -> list[str]:
