@@ -1,0 +1,126 @@
+"""An estimate: a law with coefficients, what they count and where they hold; it predicts and can be planned with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from similitude._errors import ArgumentError
+from similitude.laws._law import Law, Published, Source
+
+__all__ = ["Estimate", "Prediction", "read_digits"]
+
+
+def read_digits(digits: str) -> float:
+    """A coefficient as printed, `"406.4"`, or as a source gives its logarithm, `"exp(6.0073404)"`.
+
+    >>> round(read_digits("exp(6.0073404)"), 2)
+    406.4
+    """
+    if digits.startswith("exp(") and digits.endswith(")"):
+        return math.exp(float(digits[4:-1]))
+    return float(digits)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A law's value at some inputs.
+
+    `value`, `low`, `high` are the law's mean and its confidence interval at `level`; `new_low`, `new_high` hold where
+    one new run would fall. Ends that are not known are None (one point) or NaN (many). `extrapolation` is the ratio of
+    the point's compute, or of its largest input where compute is not defined, to the largest among the runs.
+    """
+
+    at: Mapping[str, Any]
+    value: Any
+    low: Any = None
+    high: Any = None
+    level: float | None = None
+    extrapolation: Any = None
+    new_low: Any = None
+    new_high: Any = None
+    unit: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        if np.ndim(self.value):
+            return f"Prediction({np.size(self.value)} points)"
+        from similitude._quantity import format_interval
+
+        return f"Prediction({format_interval(self.value, self.low, self.high)} {self.unit})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """One point as plain values: at, value, low, high, level, extrapolation, new_run."""
+        new_run = {"low": self.new_low, "high": self.new_high}
+        return {
+            "at": dict(self.at),
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "level": self.level,
+            "extrapolation": self.extrapolation,
+            "new_run": new_run,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A law with coefficients: `values` by name, `label`, counting convention, source and range of validity.
+
+    A published coefficient set is an Estimate; a `Fit` is an Estimate with evidence.
+    """
+
+    law: Law
+    values: Mapping[str, float]
+    label: str = "given coefficients"
+    counts: str = "undeclared"
+    source: Source | None = None
+    digits: Mapping[str, str] = field(default_factory=dict)
+    within: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    note: str = ""
+
+    @classmethod
+    def from_published(cls, law: Law, entry: Published) -> Estimate:
+        """The estimate a published coefficient set stands for."""
+        values = {k: read_digits(v) for k, v in entry.digits.items()}
+        return cls(
+            law,
+            MappingProxyType(values),
+            label=f"{law.name}:{entry.key}",
+            counts=entry.counts,
+            source=entry.source,
+            digits=entry.digits,
+            within=entry.within,
+            note=entry.note,
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.label}: {', '.join(f'{k}={v:.6g}' for k, v in self.values.items())})"
+
+    def value(self, **inputs: Any) -> Any:
+        """The law's value at inputs (scalars or arrays that broadcast), without an interval.
+
+        Raises ArgumentError for a missing, unknown or non-positive input.
+        """
+        out = self.law.evaluate(self.law.check_inputs(inputs), self.values)
+        return float(out) if np.ndim(out) == 0 else out
+
+    def predict(self, *, level: float | None = None, **inputs: Any) -> Prediction:
+        """The law's value at inputs. A bare estimate carries no runs, so the interval's ends are unknown (None).
+
+        Raises ArgumentError for a missing, unknown or non-positive input, or a level that a bare estimate cannot give.
+        """
+        if level is not None:
+            raise ArgumentError(
+                f"{self.label} has published coefficients but no runs: it gives a value, not an interval; "
+                "fit the law to runs to have one"
+            )
+        value = self.value(**inputs)
+        unknown = None if np.ndim(value) == 0 else np.full(np.shape(value), np.nan)
+        return Prediction(inputs, value, unknown, unknown, None, None, unknown, unknown, str(self.law.output))

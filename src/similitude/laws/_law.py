@@ -1,0 +1,261 @@
+"""A law: a formula written once, from which fitting, intervals, plots, planning, documentation and tests follow."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from similitude._errors import ArgumentError, did_you_mean
+from similitude._quantity import Unit
+from similitude.laws._words import Parameter
+
+if TYPE_CHECKING:
+    from similitude.laws._estimate import Estimate
+
+__all__ = ["Law", "Published", "Source", "law", "paper", "published"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where something was published: a key of the bibliography, and the equation or table."""
+
+    key: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        from similitude.laws._bibliography import short
+
+        return f"{short(self.key)}, {self.where}" if self.where else short(self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A published coefficient set, digits as printed, with its source and counting convention."""
+
+    key: str
+    source: Source
+    digits: Mapping[str, str]
+    counts: str = "undeclared"
+    note: str = ""
+    within: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+def paper(key: str, where: str = "") -> Source:
+    """The source of a law or a coefficient set; `key` stands in the bibliography.
+
+    >>> paper("hoffmann2022", where="eq. 10").key
+    'hoffmann2022'
+    """
+    return Source(key, where)
+
+
+def published(
+    key: str,
+    *,
+    where: str = "",
+    source: str | None = None,
+    counts: str = "undeclared",
+    note: str = "",
+    within: Mapping[str, tuple[float, float]] | None = None,
+    **digits: str,
+) -> Published:
+    """One published coefficient set of a law: coefficients as strings, digits as printed.
+
+    `key` names the set and is a key of the bibliography unless `source` gives that key; `counts` is the counting
+    convention of N; `within` holds the range of inputs it was fitted on.
+
+    >>> published("hoffmann2022", where="eq. 10", E="1.69", A="406.4", alpha="0.34", B="410.7", beta="0.28").digits["E"]
+    '1.69'
+    """
+    return Published(
+        key, Source(source or key, where), MappingProxyType(dict(digits)), counts, note, dict(within or {})
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """A formula with named inputs and parameters, units, source and published coefficient sets.
+
+    Call it with inputs and parameters by name to evaluate it; everything broadcasts.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    inputs: Mapping[str, Unit]
+    output: Unit
+    params: Mapping[str, Parameter]
+    source: Source | None = None
+    sets: tuple[Published, ...] = ()
+    doc: str = ""
+    title: str = ""
+    counts: str = "undeclared"
+    validity: str = ""
+    family: str = ""
+    formula: str = ""  # the text of a user's formula; empty for a law of the catalogue
+
+    def __call__(self, *args: Any, **values: Any) -> Any:
+        return self.function(*args, **values)
+
+    def __repr__(self) -> str:
+        return f"Law({self.name}: {', '.join(self.inputs)} -> {self.output or 'output'}; {', '.join(self.params)})"
+
+    def evaluate(self, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
+        """The formula at inputs and parameters given as mappings; values broadcast, extra inputs are ignored."""
+        return self.function(**{k: inputs[k] for k in self.inputs}, **{k: params[k] for k in self.params})
+
+    @cached_property
+    def published(self) -> Mapping[str, Estimate]:
+        """The published coefficient sets, each an `Estimate`, by key."""
+        from similitude.laws._estimate import Estimate
+
+        return MappingProxyType({s.key: Estimate.from_published(self, s) for s in self.sets})
+
+    @cached_property
+    def linear(self) -> tuple[str, ...]:
+        """The parameters in which the formula is jointly affine, found by probing it: they are projected out of fits."""
+        from similitude.laws._linear import linear_parameters
+
+        return linear_parameters(self)
+
+    @cached_property
+    def expression(self) -> Any:
+        """The formula as an expression tree, for printing."""
+        from similitude.laws._formula import trace
+
+        return trace(self)
+
+    def latex(self) -> str:
+        """The formula as LaTeX, made from the function itself."""
+        from similitude.laws._formula import to_latex
+
+        return to_latex(self)
+
+    def mathml(self) -> str:
+        """The formula as MathML, for pages that work offline."""
+        from similitude.laws._formula import to_mathml
+
+        return to_mathml(self)
+
+    def text(self) -> str:
+        """The formula as one line of plain text, in the syntax the command line accepts."""
+        from similitude.laws._formula import to_text
+
+        return to_text(self)
+
+    def bibtex(self) -> str:
+        """The BibTeX entries of the law and its coefficient sets."""
+        from similitude.laws._bibliography import bibtex
+
+        keys = ([self.source.key] if self.source else []) + [s.source.key for s in self.sets]
+        return bibtex(dict.fromkeys(keys))
+
+    def estimate(self, *, counts: str = "undeclared", label: str = "given coefficients", **values: float) -> Estimate:
+        """An `Estimate` from coefficients of your own.
+
+        Raises ArgumentError when a coefficient is missing, unknown or outside its domain.
+        """
+        from similitude.laws._estimate import Estimate
+
+        self.check_names(values, complete=True)
+        return Estimate(self, {k: float(values[k]) for k in self.params}, label=label, counts=counts)
+
+    def check_names(self, names: Any, *, complete: bool = False) -> None:
+        """Raise ArgumentError unless `names` are parameters of this law (all of them, if `complete`)."""
+        for name in names:
+            if name not in self.params:
+                raise ArgumentError(
+                    f"law '{self.name}' has no parameter '{name}'{did_you_mean(name, self.params)} "
+                    f"(it has {', '.join(self.params)})"
+                )
+        missing = [k for k in self.params if k not in names]
+        if complete and missing:
+            raise ArgumentError(f"law '{self.name}' needs a value for {', '.join(missing)}")
+
+    def check_inputs(self, given: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """The inputs as float arrays, all of them and no others; ArgumentError otherwise."""
+        for name in given:
+            if name not in self.inputs:
+                raise ArgumentError(
+                    f"law '{self.name}' has no input '{name}'{did_you_mean(name, self.inputs)} "
+                    f"(it takes {', '.join(self.inputs)})"
+                )
+        missing = [k for k in self.inputs if k not in given]
+        if missing:
+            raise ArgumentError(
+                f"law '{self.name}' needs {', '.join(missing)} as well as {', '.join(given) or 'nothing'}"
+            )
+        arrays = {k: np.asarray(v, float) for k, v in given.items()}
+        for name, value in arrays.items():
+            if not np.all(np.isfinite(value) & (value > 0)):
+                bad = np.ravel(value)[~(np.isfinite(np.ravel(value)) & (np.ravel(value) > 0))][0]
+                raise ArgumentError(f"{name} = {bad:g}: inputs of a law must be positive and finite")
+        return arrays
+
+
+def law(
+    *,
+    inputs: Mapping[str, Unit],
+    output: Unit,
+    params: Mapping[str, Parameter],
+    source: Source | None = None,
+    published: list[Published] | tuple[Published, ...] = (),
+    counts: str = "undeclared",
+    validity: str = "",
+    title: str = "",
+    name: str | None = None,
+) -> Callable[[Callable[..., Any]], Law]:
+    """Declare a law: decorate its formula with inputs, output, parameters, source and published coefficients.
+
+    The function takes its inputs before `*` and its parameters after, in the declared order; it must be written with
+    operators and `similitude.math`, so that dual numbers flow through. Nothing is registered.
+
+    Raises ArgumentError when names or order differ between the function and the declaration.
+
+    >>> from similitude._quantity import RATIO, TOKENS
+    >>> from similitude.laws import law, positive
+    >>> @law(inputs={"D": TOKENS}, output=RATIO, params={"a": positive(), "c": positive(0.1, 0.5)})
+    ... def error_rate(D, *, a, c):
+    ...     return a * D**-c
+    >>> error_rate(100.0, a=1.0, c=0.5)
+    0.1
+    """
+
+    def declare(function: Callable[..., Any]) -> Law:
+        law_name = name or function.__name__
+        _check_signature(function, law_name, tuple(inputs), tuple(params))
+        for entry in published:
+            if unknown := [k for k in entry.digits if k not in params]:
+                raise ArgumentError(f"law '{law_name}', set '{entry.key}': no parameter '{unknown[0]}'")
+        return Law(
+            name=law_name,
+            function=function,
+            inputs=MappingProxyType(dict(inputs)),
+            output=output,
+            params=MappingProxyType(dict(params)),
+            source=source,
+            sets=tuple(published),
+            doc=inspect.cleandoc(function.__doc__ or ""),
+            title=title or law_name.replace("_", " "),
+            counts=counts,
+            validity=validity,
+            family=function.__module__.rpartition(".")[2],
+        )
+
+    return declare
+
+
+def _check_signature(function: Callable[..., Any], name: str, inputs: tuple[str, ...], params: tuple[str, ...]) -> None:
+    signature = inspect.signature(function).parameters.values()
+    found_inputs = tuple(p.name for p in signature if p.kind is p.POSITIONAL_OR_KEYWORD)
+    found_params = tuple(p.name for p in signature if p.kind is p.KEYWORD_ONLY)
+    for what, declared, found in (("inputs", inputs, found_inputs), ("parameters", params, found_params)):
+        if declared != found:
+            raise ArgumentError(
+                f"law '{name}': declared {what} ({', '.join(declared)}) are not those of the function ({', '.join(found)})"
+            )
