@@ -73,7 +73,9 @@ def published(
     >>> published("hoffmann2022", where="eq. 10", E="1.69", A="406.4", alpha="0.34", B="410.7", beta="0.28").digits["E"]
     '1.69'
     """
-    return Published(key, Source(source or key, where), MappingProxyType(dict(digits)), counts, note, dict(within or {}))
+    return Published(
+        key, Source(source or key, where), MappingProxyType(dict(digits)), counts, note, dict(within or {})
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +187,9 @@ class Law:
                 )
         missing = [k for k in self.inputs if k not in given]
         if missing:
-            raise ArgumentError(f"law '{self.name}' needs {', '.join(missing)} as well as {', '.join(given) or 'nothing'}")
+            raise ArgumentError(
+                f"law '{self.name}' needs {', '.join(missing)} as well as {', '.join(given) or 'nothing'}"
+            )
         arrays = {k: np.asarray(v, float) for k, v in given.items()}
         for name, value in arrays.items():
             if not np.all(np.isfinite(value) & (value > 0)):
