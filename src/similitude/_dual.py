@@ -139,6 +139,15 @@ def _logaddexp(x: Any, y: Any) -> Dual:
     return Dual(np.logaddexp(a, b), _merge(_scaled(da, weight), _scaled(db, 1 - weight)))
 
 
+def _powersum(x: Any, y: Any, q: Any) -> Dual:
+    (a, da), (b, db), (q, dq) = _parts(x), _parts(y), _parts(q)
+    left, right = np.log(a) / q, np.log(b) / q
+    total = np.logaddexp(left, right)
+    value, weight = np.exp(q * total), _expit(left - right)
+    partials = _merge(_scaled(da, value * weight / a), _scaled(db, value * (1 - weight) / b))
+    return Dual(value, _merge(partials, _scaled(dq, value * (total - weight * left - (1 - weight) * right))))
+
+
 def _where(condition: Any, x: Any, y: Any) -> Dual:
     (a, da), (b, db) = _parts(x), _parts(y)
     chosen = np.where(condition, a, b)
@@ -169,6 +178,7 @@ _FUNCTIONS: dict[str, Callable[..., Dual]] = {
     "arctan": _unary(np.arctan, lambda x, value: 1 / (1 + x * x)),
     "expit": _unary(_expit, lambda x, value: value * (1 - value)),
     "logaddexp": _logaddexp,
+    "powersum": _powersum,
     "maximum": _maximum,
     "minimum": _minimum,
     "where": _where,

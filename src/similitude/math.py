@@ -16,11 +16,13 @@ __all__ = [
     "exp",
     "expit",
     "expm1",
+    "let",
     "log",
     "log1p",
     "logaddexp",
     "maximum",
     "minimum",
+    "powersum",
     "sin",
     "sqrt",
     "tanh",
@@ -32,7 +34,11 @@ def _expit(x: Any) -> Any:
     return 0.5 + 0.5 * np.tanh(0.5 * np.asarray(x, float))
 
 
-_NUMPY = {"expit": _expit}
+def _powersum(x: Any, y: Any, q: Any) -> Any:
+    return np.exp(q * np.logaddexp(np.log(x) / q, np.log(y) / q))
+
+
+_NUMPY = {"expit": _expit, "powersum": _powersum}
 # SymPy has no log1p and the like: spelled out
 _SYMPY = {
     "expit": lambda s, x: 1 / (1 + s.exp(-x)),
@@ -42,6 +48,7 @@ _SYMPY = {
     "arctan": lambda s, x: s.atan(x),
     "maximum": lambda s, x, y: s.Max(x, y),
     "minimum": lambda s, x, y: s.Min(x, y),
+    "powersum": lambda s, x, y, q: (x ** (1 / q) + y ** (1 / q)) ** q,
     "where": lambda s, c, x, y: s.Piecewise((x, c), (y, True)),
 }
 
@@ -62,6 +69,9 @@ def _call(name: str, *args: Any) -> Any:
 def _on_jax(name: str, args: tuple[Any, ...]) -> Any:
     import jax  # pyright: ignore[reportMissingImports]
 
+    if name == "powersum":
+        x, y, q = args
+        return jax.numpy.exp(q * jax.numpy.logaddexp(jax.numpy.log(x) / q, jax.numpy.log(y) / q))
     return jax.nn.sigmoid(*args) if name == "expit" else getattr(jax.numpy, name)(*args)
 
 
@@ -168,6 +178,25 @@ def logaddexp(x: Any, y: Any) -> Any:
     0.0
     """
     return _call("logaddexp", x, y)
+
+
+def powersum(x: Any, y: Any, q: Any) -> Any:
+    """(x^(1/q) + y^(1/q))^q for positive x and y, without overflow: their sum at q = 1, the larger as q goes to 0.
+
+    >>> round(float(powersum(3.0, 4.0, 0.5)), 12)
+    5.0
+    """
+    return _call("powersum", x, y, q)
+
+
+def let(symbol: str, value: Any) -> Any:
+    """The value, under a symbol of its own when the formula is printed ("where U_N = ...").
+
+    >>> let("U_D", 3.0)
+    3.0
+    """
+    own = getattr(value, "__similitude_let__", None)
+    return value if own is None else own(symbol)
 
 
 def maximum(x: Any, y: Any) -> Any:

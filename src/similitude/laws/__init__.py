@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from similitude.laws._application import application
+from similitude.laws._catalogue import catalogue, get, resolve
 from similitude.laws._estimate import Estimate, Prediction
 from similitude.laws._law import Law, Published, Source, law, paper, published
-from similitude.laws._words import Parameter, below_output, positive, real, scale_of, unit_interval
+from similitude.laws._words import Parameter, amplitude_of, below_output, positive, real, scale_of, unit_interval
+
+# last, and by name: a family's file and its first law may share one, and the law is what the package shows
+from similitude.laws.chinchilla import chinchilla, chinchilla_tied, nested
+from similitude.laws.kaplan import kaplan, kaplan_c, kaplan_d, kaplan_n
+from similitude.laws.overtraining import overtrained
+from similitude.laws.power import power, power_floor, power_scale
+from similitude.laws.repetition import data_constrained
 
 __all__ = [
     "Estimate",
@@ -13,12 +22,29 @@ __all__ = [
     "Prediction",
     "Published",
     "Source",
+    "amplitude_of",
+    "application",
     "below_output",
+    "catalogue",
+    "chinchilla",
+    "chinchilla_tied",
+    "data_constrained",
+    "get",
+    "kaplan",
+    "kaplan_c",
+    "kaplan_d",
+    "kaplan_n",
     "law",
+    "nested",
+    "overtrained",
     "paper",
     "positive",
+    "power",
+    "power_floor",
+    "power_scale",
     "published",
     "real",
+    "resolve",
     "scale_of",
     "unit_interval",
 ]

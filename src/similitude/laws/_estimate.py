@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -12,7 +13,18 @@ import numpy as np
 from similitude._errors import ArgumentError
 from similitude.laws._law import Law, Published, Source
 
-__all__ = ["Estimate", "Prediction"]
+__all__ = ["Estimate", "Prediction", "read_digits"]
+
+
+def read_digits(digits: str) -> float:
+    """A coefficient as printed, `"406.4"`, or as a source gives its logarithm, `"exp(6.0073404)"`.
+
+    >>> round(read_digits("exp(6.0073404)"), 2)
+    406.4
+    """
+    if digits.startswith("exp(") and digits.endswith(")"):
+        return math.exp(float(digits[4:-1]))
+    return float(digits)
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,7 @@ class Estimate:
     @classmethod
     def from_published(cls, law: Law, entry: Published) -> Estimate:
         """The estimate a published coefficient set stands for."""
-        values = {k: float(v) for k, v in entry.digits.items()}
+        values = {k: read_digits(v) for k, v in entry.digits.items()}
         return cls(
             law,
             MappingProxyType(values),

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["affine_parts", "linear_parameters"]
 
+_PROBES = 40  # enough that both sides of a min or max come up
+
 
 def affine_parts(
     law: Law, inputs: dict[str, Any], params: dict[str, Any], names: tuple[str, ...]
@@ -38,7 +40,7 @@ def linear_parameters(law: Law) -> tuple[str, ...]:
     A parameter joins when the slopes by it and by those already found stay the same while it and they change.
     """
     rng = np.random.default_rng(7)
-    inputs = {k: np.exp(rng.uniform(0.2, 1.5, 5)) for k in law.inputs}
+    inputs = {k: np.exp(rng.uniform(0.2, 3.0, _PROBES)) for k in law.inputs}
     base = {k: 0.3 + 0.1 * j for j, k in enumerate(law.params)}
     found: list[str] = []
     for name, parameter in law.params.items():
@@ -62,4 +64,4 @@ def _slopes(law: Law, inputs: dict[str, Any], params: dict[str, float], names: l
     seeded = {**params, **{n: Dual(params[n], {j: 1.0}) for j, n in enumerate(names)}}
     value = law.evaluate(inputs, seeded)
     parts = value.partials if isinstance(value, Dual) else {}
-    return np.stack([np.broadcast_to(parts.get(j, 0.0), (5,)) for j in range(len(names))]).astype(float)
+    return np.stack([np.broadcast_to(parts.get(j, 0.0), (_PROBES,)) for j in range(len(names))]).astype(float)

@@ -8,7 +8,7 @@ import numpy as np
 
 from similitude._errors import ArgumentError
 
-__all__ = ["Parameter", "below_output", "positive", "real", "scale_of", "unit_interval"]
+__all__ = ["Parameter", "amplitude_of", "below_output", "positive", "real", "scale_of", "unit_interval"]
 
 TINY = 1e-300
 HUGE = 1e300
@@ -19,7 +19,9 @@ class Parameter:
     """One parameter of a law: domain [low, high], the transform that opens it to the real line, starting values.
 
     `relative` names what `starts` are multiples of: nothing, `"output"` (the smallest observed output) or an input
-    (its geometric mean over the runs). Bounds of a relative parameter are absolute all the same.
+    (its geometric mean over the runs). With `exponent` the parameter is the A of a term A / x^exponent in the output,
+    and `starts` are the sizes of that term, in smallest outputs, at the geometric mean of x. Bounds of a relative
+    parameter are absolute all the same.
     """
 
     transform: str = "real"
@@ -28,6 +30,7 @@ class Parameter:
     high: float = HUGE
     relative: str | None = None
     unit: str = ""
+    exponent: str = ""
 
     def bounded(self, low: float | None, high: float | None) -> Parameter:
         """The same parameter inside narrower bounds; `None` leaves an end as it is."""
@@ -115,6 +118,18 @@ def scale_of(name: str, *multiples: float) -> Parameter:
     'N'
     """
     return Parameter("log", multiples or (0.1, 1.0, 10.0), TINY, HUGE, relative=name)
+
+
+def amplitude_of(name: str, exponent: str, *sizes: float) -> Parameter:
+    """The positive A of a term A / x^exponent where the law is not linear in A; starts are sizes of the whole term.
+
+    A size is a multiple of the smallest observed output, taken at the geometric mean of input `name`, so that it means
+    the same in every unit.
+
+    >>> amplitude_of("N", "alpha", 0.1, 1.0).exponent
+    'alpha'
+    """
+    return Parameter("log", sizes or (0.1, 1.0), TINY, HUGE, relative=name, exponent=exponent)
 
 
 def _require(condition: bool, sentence: str) -> None:
