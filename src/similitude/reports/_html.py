@@ -9,7 +9,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from similitude._digits import format_number
+from similitude._digits import format_number, in_powers
 from similitude._view import (
     Band,
     Cell,
@@ -35,7 +35,6 @@ from similitude.reports._thin import thin
 
 __all__ = ["asset", "draw_html", "draw_notebook", "style"]
 
-_POWER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e(-?\d+)(?!\w)")
 _KEYED = 12  # up to so many groups are named one by one, more become a colour bar
 
 
@@ -84,12 +83,7 @@ def _variables(colors: dict[str, str], ramp: tuple[str, ...]) -> str:
 
 def prose(text: str) -> str:
     """A sentence, escaped, with 5.8e23 written as a power of ten."""
-    return _POWER.sub(_power, escape(text))
-
-
-def _power(match: re.Match[str]) -> str:
-    mantissa = "" if match[1] == "1" else f"{match[1]}×"
-    return f"{mantissa}10<sup>{match[2].replace('-', '−')}</sup>"
+    return escape(in_powers(text))
 
 
 @singledispatch
@@ -174,7 +168,7 @@ def _(view: Ruler) -> str:
         f'<div class="ruler"><svg role="img" aria-label="{escape(said)}" width="100%" height="84">'
         f'<line class="beyond" x1="0" x2="100%" y1="36" y2="36"/>{ticks}{tested}'
         f'<line class="runs" x1="{_pc(a)}" x2="{_pc(b)}" y1="36" y2="36"/>'
-        f'<use class="target" href="#mk-diamond" x="{_pc(t)}" y="36"/>{"".join(labels)}</svg>'
+        f'<use class="target" href="#mk-target" x="{_pc(t)}" y="36"/>{"".join(labels)}</svg>'
         f'<p class="note">{escape(view.label)}, log scale.</p>{key}</div>'
     )
 
@@ -189,10 +183,7 @@ def _ticks(scale: Scale) -> list[float]:
 
 def _ruler_label(at: float, name: str, value: float, unit: str, y: int) -> str:
     anchor = "start" if at < 0.25 else "end" if at > 0.6 else "middle"
-    number = escape(format_number(value, unit, 3))
-    number = re.sub(
-        r"(\d)e(-?\d+)", r'\1×10<tspan dy="-4" font-size="9">\2</tspan><tspan dy="4">&#8203;</tspan>', number
-    )
+    number = prose(format_number(value, unit, 3))
     return (
         f'<text x="{_pc(at)}" y="{y}" text-anchor="{anchor}" dy=".5em">{number}</text>'
         f'<text class="name" x="{_pc(at)}" y="{y + 14}" text-anchor="{anchor}" dy=".5em">{escape(name)}</text>'
@@ -247,7 +238,9 @@ def _(view: Figure) -> str:
 
 def _axis(label: str, unit: str) -> str:
     return (
-        f'{escape(label)} <span class="unit">[{escape(str(unit))}]</span>' if unit and unit != label else escape(label)
+        f'{escape(label)} <span class="unit">[{escape(str(unit))}]</span>'
+        if unit and unit.casefold() != label.casefold()
+        else escape(label)
     )
 
 
@@ -286,4 +279,4 @@ def _group_item(group: float, rank: int, shade: Scale, unit: str, marked: bool) 
     mark = mark_of("measured", rank) if marked else "square"
     text = prose(format_number(group, unit, 3, show_unit=False))
     sample = f'<svg width="12" height="12" aria-hidden="true"><g class="points s{step}"><use href="#mk-{mark}" x="50%" y="50%"/></g></svg>'
-    return f"<span>{sample}{text}</span>"
+    return f"<span>{sample}<span>{text}</span></span>"

@@ -14,6 +14,8 @@ __all__ = ["page"]
 # The browser itself then refuses any load from elsewhere, whatever a name in the data tries.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'"
 _SIMULATED = "SIMULATED: these runs come from a simulation, not from training"
+# Beside the watermark, where the browser knows page margins.
+_EVERY_PAGE = '@media print{@page{@top-right{content:"SIMULATED";font:700 9pt sans-serif;color:#b3450f}}}'
 
 
 def page(report: Report) -> str:
@@ -26,7 +28,7 @@ def page(report: Report) -> str:
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f'<meta name="generator" content="similitude"><title>{escape(title)}</title><style>{style()}</style></head>'
+        f'<meta name="generator" content="similitude"><title>{escape(title)}</title><style>{style()}{_EVERY_PAGE if report.simulated else str()}</style></head>'
         f'<body class="similitude">{MARK_SHEET}{_banner(report)}<main>{_header(report)}'
         f"{draw_html(report.first) if report.first else ''}{_contents(sections, report)}"
         f"{''.join(draw_html(s) for s in sections)}{_document(report)}</main><script>{asset('report.js')}</script></body></html>\n"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from similitude._digits import in_powers
 from similitude._errors import ArgumentError
 from similitude._view import Band, Figure, Line, Marker, Points, Rule
 from similitude.reports._palette import LIGHT, RAMP_LIGHT, mark_of
@@ -153,9 +154,9 @@ def _draw_line(series: Line, ax: Axes, shade: Scale | None, order: int) -> None:
     )
     width = 0.8 if thin else 1.5
     ax.plot(series.x, series.y, color=color, lw=width, ls=_DASHES.get(series.role, "-"), label=series.name,
-            zorder=2.5 + order / 1000)  # fmt: skip
+            zorder=(3.5 if series.role == "frontier" else 2.5) + order / 1000)  # fmt: skip
     if series.label and len(series.x):
-        ax.annotate(series.label, (series.x[-1], series.y[-1]), (3, 0), textcoords="offset points", fontsize=7,
+        ax.annotate(_plain(in_powers(series.label)), (series.x[-1], series.y[-1]), (3, 0), textcoords="offset points", fontsize=7,
                     va="center", color=color, annotation_clip=False)  # fmt: skip
 
 
@@ -174,7 +175,14 @@ def _draw_marker(series: Marker, ax: Axes, shade: Scale | None, order: int) -> N
     ax.plot([series.x], [series.y], mark, color=color, ms=9 if mark == "*" else 7, label=series.name, ls="none",
             zorder=4 + order / 100, **hollow)  # fmt: skip
     if series.label:
-        ax.annotate(series.label, (series.x, series.y), (7, 5), textcoords="offset points", fontsize=8, color=color)
+        ax.annotate(
+            _plain(in_powers(series.label)),
+            (series.x, series.y),
+            (7, 5),
+            textcoords="offset points",
+            fontsize=8,
+            color=color,
+        )
 
 
 def _dress(ax: Axes, figure: Figure, x: Scale, y: Scale) -> None:
