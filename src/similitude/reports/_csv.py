@@ -1,4 +1,4 @@
-"""The table behind a figure as CSV: one row a value, series by series, measured values keep every digit, curves seven of them."""
+"""The table behind a figure as CSV, series by series: measured values keep every digit, curves seven of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The colours and marks of every drawing: one accent, one signal colour, one sequential ramp; told apart in grey too."""
+"""The colours and marks of every drawing: one accent, one signal colour, one ramp; told apart in grey too."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from similitude._digits import format_number
 from similitude._view import (
     Axis,
     Band,
@@ -73,14 +74,34 @@ def loss_against_compute(runs) -> Figure:
             *curves,
             Line("compute-optimal frontier, fitted", c[seen], front[seen], role="frontier"),
             Line("compute-optimal frontier, extrapolated", c[~seen], front[~seen], role="extrapolated"),
-            Points("runs", runs["flops"][kept], runs["loss"][kept], shade=runs["params"][kept],
-                   labels=[f"run {i:.0f}" for i in runs["run"][kept]], values={"params": runs["params"][kept], "tokens": runs["tokens"][kept]}),
-            Points("runs left out", runs["flops"][~kept], runs["loss"][~kept], role="outlier", labels=[f"run {i:.0f}" for i in runs["run"][~kept]]),
-            Marker("target", 1e24, float(law(best_n(1e24), 1e24 / 6 / best_n(1e24))), role="target", label="target: 1.93", y_low=1.90, y_high=1.96),
+            Points(
+                "runs",
+                runs["flops"][kept],
+                runs["loss"][kept],
+                shade=runs["params"][kept],
+                labels=[f"run {i:.0f}" for i in runs["run"][kept]],
+                values={"params": runs["params"][kept], "tokens": runs["tokens"][kept]},
+            ),
+            Points(
+                "runs left out",
+                runs["flops"][~kept],
+                runs["loss"][~kept],
+                role="outlier",
+                labels=[f"run {i:.0f}" for i in runs["run"][~kept]],
+            ),
+            Marker(
+                "target",
+                1e24,
+                float(law(best_n(1e24), 1e24 / 6 / best_n(1e24))),
+                role="target",
+                label="target: 1.93",
+                y_low=1.90,
+                y_high=1.96,
+            ),
         ],
         shade=Axis("parameters", "parameters"),
         note="Solid: within the measured range of compute. Dashed: beyond it.",
-    )  # fmt: skip
+    )
 
 
 def isoflop_valleys(runs) -> Figure:
@@ -91,8 +112,6 @@ def isoflop_valleys(runs) -> Figure:
     for i, c in enumerate(budgets):
         mine = close & (nearest == i) & (runs["outlier"] == 0)
         n = np.geomspace(best_n(c) / 12, best_n(c) * 12, 40)
-        from similitude._digits import format_number
-
         series.append(Line("fitted law at one budget", n, law(n, c / 6 / n), group=c, label=format_number(c)))
         if mine.any():
             series.append(Points("runs", runs["params"][mine], runs["loss"][mine], group=c))
@@ -100,7 +119,9 @@ def isoflop_valleys(runs) -> Figure:
     xs, ys = zip(*minima)
     series.append(Line("through the minima", xs, ys, role="reference"))
     series += [Marker("minimum", x, y, group=c) for x, y, c in zip(xs, ys, budgets)]
-    return Figure("IsoFLOP valleys", Axis("Parameters", "parameters"), LOSS, series, shade=Axis("Compute budget", "FLOP"))
+    return Figure(
+        "IsoFLOP valleys", Axis("Parameters", "parameters"), LOSS, series, shade=Axis("Compute budget", "FLOP")
+    )
 
 
 def residuals(runs) -> Figure:
@@ -127,7 +148,13 @@ def contours(runs) -> Figure:
     c = np.geomspace(6e18, 1e24, 30)
     series.append(Line("compute-optimal", best_n(c), c / 6 / best_n(c), role="frontier"))
     series.append(Points("runs", runs["params"][kept], runs["tokens"][kept]))
-    return Figure("Loss over parameters and tokens", Axis("Parameters", "parameters"), Axis("Training tokens", "tokens"), series, shade=Axis("Loss", "nats/token"))  # fmt: skip
+    return Figure(
+        "Loss over parameters and tokens",
+        Axis("Parameters", "parameters"),
+        Axis("Training tokens", "tokens"),
+        series,
+        shade=Axis("Loss", "nats/token"),
+    )
 
 
 def demo_report(simulated: bool = False, hostile: str = "") -> Report:
@@ -142,7 +169,7 @@ def demo_report(simulated: bool = False, hostile: str = "") -> Report:
             ("B", Interval(2085.43, 1042, 5810), "size of the token term"),
             ("β", Interval(0.3658, 0.331, None), "how fast loss falls with tokens"),
         ],
-        note="95 % intervals from 4,000 bootstrap resamples, as published; the upper end of β is shown open for the test.",
+        note="95 % intervals from 4,000 resamples, as published; the upper end of β is left open for the test.",
     )
     plan = Table(
         "Plan for 10^24 FLOP",
@@ -161,14 +188,19 @@ def demo_report(simulated: bool = False, hostile: str = "") -> Report:
             ("Which form is fitted", "L = E + A/N^alpha + B/D^beta"),
             ("How are parameters counted", "undeclared in the source; the answer may move by the share of embeddings"),
             ("How many runs, how spread", f"240 runs, 6e18 to 3e21 FLOP {hostile}"),
-            ("Which objective and optimiser", "sum of Huber losses on log residuals, delta 0.001; Levenberg-Marquardt from 500 starts"),
+            ("Which objective and optimiser", "sum of Huber losses on log residuals, delta 0.001; 500 starts"),
         ],
-    )  # fmt: skip
+    )
     provenance = Table(
         "Runs",
         ("what", "value"),
-        [("table", f"data.csv {hostile}"), ("SHA-256", "193478df4e90f040016431996c45682659306840ecdadf83cfb9cd5ca0aa1b30"), ("rows", 245), ("rows left out", 5)],
-    )  # fmt: skip
+        [
+            ("table", f"data.csv {hostile}"),
+            ("SHA-256", "193478df4e90f040016431996c45682659306840ecdadf83cfb9cd5ca0aa1b30"),
+            ("rows", 245),
+            ("rows left out", 5),
+        ],
+    )
     first = FirstScreen(
         "Train a model of 69B parameters on 2.4T tokens: 35 tokens per parameter, 1e24 FLOP.",
         "Training loss on this data mixture, 90 % interval for a new run.",
@@ -188,11 +220,31 @@ def demo_report(simulated: bool = False, hostile: str = "") -> Report:
         simulated,
         first,
         (
-            Section("The law", (Text("", [MATHML], markup="mathml"), loss_against_compute(runs), isoflop_valleys(runs), contours(runs), parameters)),
-            Section("Diagnostics", (Text("Worth knowing", ["Parameters are counted by an undeclared convention."], tone="warning"), residuals(runs))),
+            Section(
+                "The law",
+                (
+                    Text("", [MATHML], markup="mathml"),
+                    loss_against_compute(runs),
+                    isoflop_valleys(runs),
+                    contours(runs),
+                    parameters,
+                ),
+            ),
+            Section(
+                "Diagnostics",
+                (
+                    Text("Worth knowing", ["Parameters are counted by an undeclared convention."], tone="warning"),
+                    residuals(runs),
+                ),
+            ),
             Section("Plan", (plan,)),
             Section("Checklist", (checklist,)),
         ),
         provenance,
-        {"law": "chinchilla", "parameters": {"E": E}, "name": hostile, "runs": [list(map(float, runs[k])) for k in ("params", "tokens", "loss")]},
-    )  # fmt: skip
+        {
+            "law": "chinchilla",
+            "parameters": {"E": E},
+            "name": hostile,
+            "runs": [list(map(float, runs[k])) for k in ("params", "tokens", "loss")],
+        },
+    )
