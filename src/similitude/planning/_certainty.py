@@ -116,12 +116,12 @@ def optimum_at(question: Question, params: Mapping[str, Any], log_flop: Any) -> 
     return best.log_n[:, 0], best.log_d[:, 0], best.loss[:, 0]
 
 
-def saved_flop(question: Question, params: Mapping[str, Any], loss: Any) -> Any:
-    """log of the least cost at which the optimum reaches a loss, for each row of parameters; NaN where none does."""
+def saved_flop(question: Question, params: Mapping[str, Any], loss: Any, log_flop: float) -> Any:
+    """log of the least cost at which the optimum reaches a loss that exp(log_flop) reaches, for each row; else NaN."""
     with np.errstate(all="ignore"):
         if question.closed:
             return PowerSum.read(question.surface, params).log_flop_for(loss)
-        return least_flop(question.surface, params, loss)
+        return least_flop(question.surface, params, loss, log_flop)
 
 
 def regret_of(
@@ -139,7 +139,7 @@ def regret_of(
     with np.errstate(all="ignore"):
         chosen = np.asarray(surface.loss(draws, *choice))
         _, _, best = optimum_at(question, draws, log_flop)
-        saved = 1 - np.exp(saved_flop(question, draws, chosen) - log_flop)
+        saved = 1 - np.exp(saved_flop(question, draws, chosen, log_flop) - log_flop)
     good = np.isfinite(best) & np.isfinite(chosen) & np.isfinite(saved)
     if good.mean() < 0.9:
         return None

@@ -56,23 +56,23 @@ def table_of(
     best_n, _, best = (float(np.ravel(x)[0]) for x in optimum_at(question, values, log_flop))
     if not np.isfinite(best_n):
         return ()
-    log_n = best_n + np.log(np.asarray(factors, float))
-    return tuple(
-        row for f, x in zip(factors, log_n, strict=True) if (row := _row(question, values, log_flop, f, float(x), best))
-    )
+    return _rows(question, values, log_flop, np.asarray(factors, float), (best_n, best))
 
 
-def _row(
-    question: Question, values: Mapping[str, Any], log_flop: float, factor: float, log_n: float, best: float
-) -> OffOptimum | None:
+def _rows(
+    question: Question, values: Mapping[str, Any], log_flop: float, factors: np.ndarray, best: tuple[float, float]
+) -> tuple[OffOptimum, ...]:
+    """A row for each multiple of the optimum (log N, loss) that the cost can pay for."""
     surface = question.surface
-    log_d = float(surface.log_tokens(log_flop, log_n))
-    if not np.isfinite(log_d):
-        return None
-    loss = float(np.ravel(surface.loss(values, log_n, log_d))[0])
-    saved = float(np.ravel(saved_flop(question, values, loss))[0])
-    wasted = max(0.0, 1 - float(np.exp(saved - log_flop)))
-    return OffOptimum(factor, float(np.exp(log_n)), float(np.exp(log_d)), loss, max(0.0, loss - best), wasted)
+    log_n = best[0] + np.log(factors)
+    log_d = np.asarray(surface.log_tokens(log_flop, log_n))
+    held = np.isfinite(log_d)
+    log_n, log_d, factors = log_n[held], log_d[held], factors[held]
+    with np.errstate(all="ignore"):
+        loss = np.ravel(surface.loss(values, log_n, log_d))
+        wasted = 1 - np.exp(np.ravel(saved_flop(question, values, loss, log_flop)) - log_flop)
+    columns = (factors, np.exp(log_n), np.exp(log_d), loss, np.maximum(loss - best[1], 0), np.maximum(wasted, 0))
+    return tuple(OffOptimum(*(float(c[j]) for c in columns)) for j in range(len(factors)))
 
 
 def excess_of(question: Question, values: Mapping[str, Any], choice: tuple[float, float]) -> OffOptimum | None:
@@ -81,7 +81,8 @@ def excess_of(question: Question, values: Mapping[str, Any], choice: tuple[float
     best_n, _, best = (float(np.ravel(x)[0]) for x in optimum_at(question, values, log_flop))
     if not np.isfinite(best_n) or abs(choice[0] - best_n) < 1e-6:
         return None
-    return _row(question, values, log_flop, float(np.exp(choice[0] - best_n)), choice[0], best)
+    rows = _rows(question, values, log_flop, np.exp([choice[0] - best_n]), (best_n, best))
+    return rows[0] if rows else None
 
 
 def curves_of(estimate: Estimate, question: Question, choice: tuple[float, float], level: float, seed: int) -> Curves:
