@@ -9,7 +9,7 @@ import numpy as np
 
 from similitude._errors import ArgumentError
 from similitude.laws import Estimate
-from similitude.planning._certainty import draws_of, optimum_at, saved_flop
+from similitude.planning._certainty import Draws, optimum_at, saved_flop
 from similitude.planning._plan import Curves, OffOptimum, Plan
 from similitude.planning._power import PowerSum
 from similitude.planning._question import Question
@@ -19,7 +19,6 @@ from similitude.planning._surface import Surface
 __all__ = ["FACTORS", "curves_of", "excess_of", "off_optimum", "table_of"]
 
 FACTORS = (1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
-BAND_DRAWS = 400
 
 
 def off_optimum(plan: Plan, factors: Sequence[float] = FACTORS) -> tuple[OffOptimum, ...]:
@@ -85,7 +84,9 @@ def excess_of(question: Question, values: Mapping[str, Any], choice: tuple[float
     return rows[0] if rows else None
 
 
-def curves_of(estimate: Estimate, question: Question, choice: tuple[float, float], level: float, seed: int) -> Curves:
+def curves_of(
+    estimate: Estimate, question: Question, choice: tuple[float, float], draws: Draws, level: float
+) -> Curves:
     """Loss along the plan's budget, 1/30 to 30 times its N, and the frontier from 1e-4 to 10 times its compute."""
     surface, values = question.surface, rows_of_one(estimate)
     log_flop = float(surface.log_cost(*choice))
@@ -97,7 +98,7 @@ def curves_of(estimate: Estimate, question: Question, choice: tuple[float, float
         loss = surface.loss(values, log_n, log_d)
     costs = log_flop + np.linspace(-4, 1, 26) * np.log(10.0)
     best_n, best_d, best = _frontier(question, values, costs)
-    bands = _bands(question, draws_of(estimate, BAND_DRAWS, seed), costs, level)
+    bands = _bands(question, draws, costs, level)
     return Curves(
         *(_listed(x) for x in (np.exp(log_n), loss, np.exp(costs), np.exp(best_n[0]), np.exp(best_d[0]), best[0])),
         *bands,
@@ -114,9 +115,7 @@ def _frontier(question: Question, params: Mapping[str, Any], costs: np.ndarray) 
     return best.log_n, best.log_d, best.loss
 
 
-def _bands(
-    question: Question, draws: Mapping[str, Any] | None, costs: np.ndarray, level: float
-) -> tuple[tuple[float, ...], ...]:
+def _bands(question: Question, draws: Draws, costs: np.ndarray, level: float) -> tuple[tuple[float, ...], ...]:
     if draws is None:
         return ((),) * 4
     log_n, log_d, _ = _frontier(question, draws, costs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,11 +34,12 @@ class Question:
     log_d: float | None = None
     log_cap: float | None = None
     closed: bool = False
+    given: Mapping[str, float] = field(default_factory=dict)  # N, D or flop as they were written, before logarithms
 
     @classmethod
-    def of(cls, surface: Surface, values: Params, **asked: float | None) -> Question:
+    def of(cls, surface: Surface, values: Params, **asked: Any) -> Question:
         """The question, having looked whether the law has the closed form."""
-        return cls(surface, **asked, closed=is_power_sum(surface, values))  # pyright: ignore[reportArgumentType]
+        return cls(surface, **asked, closed=is_power_sum(surface, values))
 
     @property
     def free(self) -> bool:

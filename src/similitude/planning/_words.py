@@ -119,7 +119,7 @@ def warnings_of(made: Plan, question: Question) -> tuple[str, ...]:
         _epochs_warning(made),
         _branch_warning(question, made),
     ]
-    if made.counts == "undeclared":
+    if made.counts == "undeclared" and not hasattr(made.estimate, "warnings"):  # a fit says so itself
         said.append(
             "The runs behind this law do not declare whether N counts embeddings; that alone has moved published "
             "optima severalfold: declare it (counts=...)."
@@ -128,6 +128,7 @@ def warnings_of(made: Plan, question: Question) -> tuple[str, ...]:
         said.append(
             f"Closed form and numeric optimum differ: N = {made.check.closed_N:.6g} and {made.check.numeric_N:.6g}."
         )
+    said += getattr(made.estimate, "warnings", ())
     return tuple(s for s in said if s)
 
 
