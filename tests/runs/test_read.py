@@ -165,6 +165,26 @@ def test_a_table_without_roles_is_kept_as_it_is():
     np.testing.assert_array_equal(runs.column("y"), [1000, 2000])
 
 
+def test_cells_that_hold_more_than_a_value(tmp_path):
+    frame = pd.DataFrame(
+        {"N": [1e8, "2e8"], "loss": [3.0, np.nan], "note": [3, "x"], "kind": pd.Categorical(["a", "b"])}
+    )
+    runs = read_runs(frame)
+    assert runs.column("N").tolist() == [1e8]
+    assert read_runs(pd.DataFrame({"N": [1e8, 2e8], "loss": [3.0, np.nan]})).row_numbers.tolist() == [1]
+    assert runs.labels("kind").tolist() == ["a"]
+    nested = read_runs([{"N": 1e8, "loss": 3, "config": {"lr": 0.1, "layers": [1, 2]}}])
+    assert nested.column("config.lr")[0] == 0.1
+    assert nested.labels("config.layers")[0] == "[1, 2]"
+    pl.DataFrame({"N": [1e8], "loss": [3.0], "x": [[1, 2]], "y": [{"a": 1}], "z": [b"q"]}).write_parquet(
+        tmp_path / "a.parquet"
+    )
+    odd = read_runs(tmp_path / "a.parquet")
+    assert odd.labels("x")[0] == "[1, 2]"
+    with pytest.raises(DataError, match=r"column 'y', row 1: .* is not a number"):
+        odd.column("y")
+
+
 def test_choice_of_columns():
     both = {"train_loss": [3.0], "val_loss": [3.1], "N": [1e8], "params": [2e8], "D": [1e9]}
     runs = read_runs(both)

@@ -115,7 +115,7 @@ class _Options:
 
 
 def _build(raw: Raw, given: dict[str, str], units: dict[str, str | Unit], options: _Options) -> Runs:
-    frame, rows = _without_blank_rows(raw.frame)
+    frame, rows = _without_blank_rows(_flat(raw.frame))
     if not frame.width or not frame.height:
         raise DataError(f"{raw.source} has no rows; expected one run a row")
     binding = bind_roles(frame.columns, given, raw.source)
@@ -143,6 +143,15 @@ def _build(raw: Raw, given: dict[str, str], units: dict[str, str | Unit], option
     table = _settle_output(table, options.not_finite)
     _check(table, options.check)
     return table
+
+
+def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """Lists, structs and other objects in cells as text: they are labels at most."""
+    import polars as pl
+
+    odd = [s for s in frame if s.dtype.is_nested() or s.dtype in (pl.Object, pl.Binary, pl.Categorical, pl.Enum)]
+    text = [pl.Series(s.name, [None if v is None else str(v) for v in s.to_list()], dtype=pl.String) for s in odd]
+    return frame.with_columns(text)
 
 
 def _without_blank_rows(frame: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
