@@ -30,6 +30,7 @@ class Runs:
 
     Columns with a role have its name: ``N`` parameters, ``D`` tokens, ``C`` training FLOP, ``loss``, ``U`` unique
     tokens, ``M`` tokens per parameter, ``step``, ``run``. All others keep their own. Made by :func:`read_runs`.
+    `frame` holds the columns and is not to be changed in place; `row_numbers` are the 1-based rows of the source.
 
     >>> from similitude.runs import read_runs
     >>> runs = read_runs({"params": ["70M", "1.3B"], "tokens": [1.4e9, 2.6e10], "loss": [3.4, 2.6]})
@@ -347,7 +348,8 @@ class Runs:
 
         Takes a column that holds that count (`column`, or one with a usual name such as ``params_non_embedding``),
         else subtracts what the architecture columns say (d_model, vocabulary, context for learned positions, tied).
-        `head` defaults to what `embeddings` leaves sensible: kept. Columns derived from N before are taken out.
+        The head is kept unless ``head=False``. C and M that were derived from N are taken out, to be derived again;
+        tokens stay what they are.
         Raises QuestionError, with the remedy, when neither is known.
         """
         if name != "N":
