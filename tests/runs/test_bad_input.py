@@ -218,4 +218,5 @@ def test_tables_in_memory():
     assert "column 'D' has 1 values and 'N' has 2; expected as many in each" in refusal({"N": [1e8, 2e8], "D": [1e9]})
     assert "expected one value a run, a list or 1-d array" in refusal({"N": 3})
     assert "table has no rows" in refusal({"N": [], "loss": []})
-    assert "records, row 2: 3; expected an object" not in refusal([])
+    assert "records, row 2: 3; expected an object with named values" in refusal([{"N": 1e8}, 3])
+    assert "records has no rows" in refusal([])

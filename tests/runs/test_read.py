@@ -195,6 +195,33 @@ def test_choice_of_columns():
         read_runs({"val_loss": [3.0], "eval_loss": [2.0]})
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Params", "TOKENS", "Loss"),
+        ("n_params", "n_tokens", "val_loss"),
+        ("Model Size", "Training Tokens", "C4 Eval Loss"),
+        ("model.params", "throughput/total_tokens", "train/loss"),
+        ("num-parameters", "train_tokens", "Final Loss"),
+        ("parameter_count", "Tokens_Seen", "eval/loss"),
+    ],
+)
+def test_names_people_use(names):
+    runs = read_runs(dict(zip(names, [[1e8], [2e9], [3.0]])))
+    assert runs.names == ("N", "D", "loss")
+    assert len(runs.assumed) == 3
+
+
+@pytest.mark.parametrize("name", ["Training FLOP", "flops", "FLOPs", "compute", "train_flops", "C"])
+def test_names_of_compute(name):
+    assert read_runs({name: [1e18], "loss": [3.0]}).names == ("C", "loss")
+
+
+@pytest.mark.parametrize("name", ["n", "d", "c", "l", "lossy", "tokenizer", "params_ratio"])
+def test_names_that_mean_something_else(name):
+    assert read_runs({name: [1.0], "y": [3.0]}).names == (name, "y")
+
+
 def test_column_named_for_the_count_declares_it():
     runs = read_runs({"params_non_embedding": [1e7], "tokens": [1e9], "loss": [3.0]})
     assert runs.counts == "without embeddings"

@@ -54,7 +54,7 @@ def open_source(source: Any, name: str | None = None) -> Raw:
         return _open_path(str(source), name)
     if isinstance(source, Mapping):
         return _from_frame(_frame_of_arrays(source, name or "table"), name or "table")
-    if isinstance(source, Sequence) and all(isinstance(row, Mapping) for row in source):
+    if isinstance(source, Sequence) and any(isinstance(row, Mapping) for row in source[:1] or [{}]):
         from ._json import frame_of_records
 
         return _from_frame(frame_of_records(list(source), name or "records"), name or "records")
@@ -349,7 +349,7 @@ def _native_column(column: Any, name: str) -> pl.Series:
 
 
 def _from_frame(frame: pl.DataFrame, label: str) -> Raw:
-    from ._table import hash_frame
+    from ._hash import hash_frame
 
     if frame.height == 0:
         raise DataError(f"{label} has no rows; expected one run a row")
