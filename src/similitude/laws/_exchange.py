@@ -19,6 +19,7 @@ from similitude.laws._words import Parameter
 
 __all__ = ["law_from_dict", "law_to_dict"]
 
+LONGEST_STORED = 20_000  # characters: a law with named parts is long when they are written out
 _DEFAULTS = Parameter()
 
 
@@ -67,7 +68,7 @@ def law_from_dict(values: Mapping[str, Any]) -> Law:
     name, title, counts = (_text(values, k, d) for k, d in (("name", "formula"), ("title", ""), ("counts", "undeclared")))
     if "law" in values:
         return _application_from_dict(get(values["law"]), values, inputs, output, params, name, title, counts)
-    read = formula_law(values["formula"], inputs, output=output, name=name)
+    read = formula_law(values["formula"], inputs, output=output, name=name, longest=LONGEST_STORED)
     if set(params) != set(read.params):
         raise DataError(
             f"the stored formula has the parameters {', '.join(read.params)}, but {', '.join(params)} are declared"

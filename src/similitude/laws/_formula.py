@@ -51,6 +51,7 @@ def formula_law(
     real_parameters: Collection[str] = (),
     output: Unit = SCORE,
     name: str = "formula",
+    longest: int = LONGEST,
 ) -> Law:
     """A law from a formula's text, e.g. `"E + A/N^alpha + B/D^beta"`.
 
@@ -58,7 +59,7 @@ def formula_law(
     arctan, expit, min, max, logaddexp and powersum. Names in `inputs` are inputs, all others parameters: positive,
     unless listed in `real_parameters` or given a start at or below zero. A parameter that stands alone in a sum of
     falling terms is taken for a floor (`below_output`); one in an exponent, or divided by an input, gets starting values
-    to match; `starts` overrules.
+    to match; `starts` overrules. A text of more than `longest` characters is refused unread.
 
     Raises ArgumentError for anything but arithmetic, with the piece it cannot read.
 
@@ -66,7 +67,7 @@ def formula_law(
     >>> law.params["alpha"].starts, law.params["E"].relative, law.linear
     ((0.2, 0.6), 'output', ('E', 'A', 'B'))
     """
-    tree = parse_formula(text)
+    tree = parse_formula(text, longest)
     units = _units(inputs)
     parameters = [n for n in names(tree) if n not in units]
     _check_names(text, tree, units, parameters, starts or {}, real_parameters)
@@ -86,10 +87,10 @@ def formula_names(text: str) -> tuple[str, ...]:
     return names(parse_formula(text))
 
 
-def parse_formula(text: str) -> Expression:
+def parse_formula(text: str, longest: int = LONGEST) -> Expression:
     """The expression tree of a formula's text; ArgumentError for anything but arithmetic."""
-    if len(text) > LONGEST:
-        raise ArgumentError(f"the formula has {len(text):,} characters; the limit is {LONGEST:,}")
+    if len(text) > longest:
+        raise ArgumentError(f"the formula has {len(text):,} characters; the limit is {longest:,}")
     if not text.strip():
         raise ArgumentError("the formula is empty")
     if "#" in text:
