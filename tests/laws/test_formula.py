@@ -103,7 +103,7 @@ def test_arithmetic(text, value):
         ("a*N^^2", "^2"),
         ("a*N # note", "#"),
         ("L = a*N", "right of the '='"),
-        ("(a := N)", "right of the '='"),
+        ("(a := N)", "a := N"),
         ("1if N else a", "1if"),
         ("0x1for a in N", "for a in N"),
         ("\x00a*N", "cannot read"),

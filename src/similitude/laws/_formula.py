@@ -112,7 +112,7 @@ def _unreadable(text: str, source: str, error: SyntaxError) -> str:
     if "=" in text:
         return f"cannot read the formula {_shorten(text)!r}: write only what stands right of the '='"
     rest = source[max((error.offset or 1) - 1, 0) :].replace("**", "^").strip()
-    where = f" at '{_shorten(rest)}'" if rest else " to its end"
+    where = f" at {_shorten(rest)!r}" if rest else " to its end"
     return f"cannot read the formula {_shorten(text)!r}{where}; an example: E + A/N^alpha + B/D^beta"
 
 
