@@ -7,7 +7,35 @@ from typing import Any
 __version__ = "0.1.0"
 
 # public name -> module that defines it; resolved on first use, so that `import similitude` costs nothing
-_HOME: dict[str, str] = {}
+_HOME: dict[str, str] = {
+    "Allocation": "similitude.fitting",
+    "Estimate": "similitude.laws",
+    "Fit": "similitude.fitting",
+    "Intervals": "similitude.fitting",
+    "Law": "similitude.laws",
+    "LawComparison": "similitude.fitting",
+    "Objective": "similitude.fitting",
+    "Prediction": "similitude.laws",
+    "Runs": "similitude.runs",
+    "SimilitudeError": "similitude._errors",
+    "below_output": "similitude.laws",
+    "compare_laws": "similitude.fitting",
+    "datasets": "similitude.runs.datasets",
+    "envelope": "similitude.fitting",
+    "fit": "similitude.fitting",
+    "isoflop": "similitude.fitting",
+    "law": "similitude.laws",
+    "laws": "similitude.laws",
+    "math": "similitude.math",
+    "paper": "similitude.laws",
+    "positive": "similitude.laws",
+    "published": "similitude.laws",
+    "read_runs": "similitude.runs",
+    "real": "similitude.laws",
+    "scale_of": "similitude.laws",
+    "simulate": "similitude.fitting",
+    "unit_interval": "similitude.laws",
+}
 
 __all__ = sorted(_HOME)
 
@@ -20,7 +48,7 @@ def __getattr__(name: str) -> Any:
     except KeyError:
         raise AttributeError(f"module 'similitude' has no attribute {name!r}") from None
     module = import_module(home)
-    value = module if home == f"similitude.{name}" else getattr(module, name)
+    value = module if home.rpartition(".")[2] == name else getattr(module, name)
     globals()[name] = value
     return value
 

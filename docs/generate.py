@@ -1,0 +1,184 @@
+"""Write the pages that follow from the code: one a law, the bibliography, the API. Run by `make docs`."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import similitude
+from similitude.laws import Law, catalogue
+from similitude.laws._bibliography import bibliography
+
+DOCS = Path(__file__).parent
+COUNTS = {"undeclared": "not stated"}
+
+
+def main() -> None:
+    """Write docs/laws/*.md, docs/papers.md and docs/api.md."""
+    folder = DOCS / "laws"
+    folder.mkdir(exist_ok=True)
+    for stale in folder.glob("*.md"):
+        stale.unlink()
+    laws = dict(catalogue())
+    for name, law in laws.items():
+        (folder / f"{name}.md").write_text(law_page(law), encoding="utf-8")
+    (folder / "index.md").write_text(laws_index(laws), encoding="utf-8")
+    (DOCS / "papers.md").write_text(papers_page(laws), encoding="utf-8")
+    (DOCS / "api.md").write_text(api_page(), encoding="utf-8")
+    print(f"{len(laws)} laws, {len(bibliography())} papers, {len(similitude.__all__)} public names")
+
+
+def laws_index(laws: dict[str, Law]) -> str:
+    """The table of the catalogue, by family."""
+    lines = ["# Laws", "", "Every formula on these pages is printed from the function that is fitted.", ""]
+    for family in dict.fromkeys(law.family for law in laws.values()):
+        lines += [
+            f"## {family.strip('_').replace('_', ' ').capitalize()}",
+            "",
+            "| law | of | what it says |",
+            "|---|---|---|",
+        ]
+        members = [law for law in laws.values() if law.family == family]
+        lines += [f"| [{m.name}]({m.name}.md) | {', '.join(m.inputs)} | {_first_line(m.doc)} |" for m in members]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def law_page(law: Law) -> str:
+    """Formula, inputs, parameters, published coefficients, use, BibTeX of one law."""
+    latex = law.latex()
+    parts = [
+        [f"# {law.title[:1].upper()}{law.title[1:]}", "", law.doc],
+        [f'<div class="formula">{_one_line(law.mathml())}</div>'],
+        [f"Name on the command line: `{law.name}`" + (f". Source: {law.source}." if law.source else ".")],
+        [f"Holds for: {law.validity}"] if law.validity else [],
+        ["## Inputs and output", "", *_inputs(law)],
+        ["## Parameters", "", *_parameters(law)],
+        ["## Published coefficients", "", *_published(law)] if law.published else [],
+        ["## Use", "", *_use(law)],
+        ["## To quote it", "", "```tex", latex, "```", "", "```bibtex", law.bibtex().strip(), "```"],
+    ]
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def _inputs(law: Law) -> list[str]:
+    rows = [f"| {name} | {unit} |" for name, unit in law.inputs.items()]
+    return ["| symbol | unit |", "|---|---|", *rows, f"| output | {law.output or 'that of the runs'} |"]
+
+
+def _parameters(law: Law) -> list[str]:
+    rows = [
+        f"| {name} | {_domain(p)} | {', '.join(f'{s:g}' for s in p.starts) or 'from the data'}{_relative(p)} |"
+        for name, p in law.params.items()
+    ]
+    return ["| parameter | domain | starting values |", "|---|---|---|", *rows]
+
+
+def _domain(parameter: Any) -> str:
+    word = {"log": "positive", "logit": "between 0 and 1"}.get(parameter.transform, "any sign")
+    ends = [
+        f"{sign} {end:g}"
+        for sign, end in (("at least", parameter.low), ("at most", parameter.high))
+        if 1e-200 < abs(end) < 1e200 and parameter.transform != "logit"
+    ]
+    return ", ".join([word, *ends])
+
+
+def _relative(parameter: Any) -> str:
+    if parameter.relative is None:
+        return ""
+    what = "smallest output" if parameter.relative == "output" else f"geometric mean of {parameter.relative}"
+    return f" × {what}"
+
+
+def _published(law: Law) -> list[str]:
+    lines = [f"| set | {' | '.join(law.params)} | counts | source |", "|---|" + "---|" * (len(law.params) + 2)]
+    for key, estimate in law.published.items():
+        digits = " | ".join(str(estimate.digits.get(p, "")) for p in law.params)
+        counts = COUNTS.get(estimate.counts, estimate.counts)
+        lines.append(f"| `{law.name}:{key}` | {digits} | {counts} | {estimate.source} |")
+    notes = [f"- `{key}`: {e.note}" for key, e in law.published.items() if e.note]
+    return [*lines, "", *notes] if notes else lines
+
+
+def _use(law: Law) -> list[str]:
+    python = ["import similitude as sim", "", f'fit = sim.fit(sim.laws.{law.name}, sim.read_runs("sweep.csv"))']
+    return [
+        "```sh",
+        f"similitude fit sweep.csv --law {law.name} -o fit.json",
+        "```",
+        "",
+        "```python",
+        *python,
+        "```",
+    ]
+
+
+def papers_page(laws: dict[str, Law]) -> str:
+    """The bibliography, each entry with the laws that cite it."""
+    cited: dict[str, list[str]] = {}
+    for law in laws.values():
+        keys = [law.source.key] if law.source else []
+        for key in dict.fromkeys([*keys, *(s.source.key for s in law.sets)]):
+            cited.setdefault(key, []).append(f"[{law.name}](laws/{law.name}.md)")
+    lines = ["# Papers", "", "| key | paper | laws and coefficients |", "|---|---|---|"]
+    for key, entry in sorted(bibliography().items()):
+        lines.append(f"| `{key}` | {_reference(entry)} | {', '.join(cited.get(key, []))} |")
+    return "\n".join(lines) + "\n"
+
+
+def _reference(entry: Any) -> str:
+    title = _cell(entry["title"])
+    if url := entry.get("url") or (f"https://arxiv.org/abs/{entry['arxiv']}" if entry.get("arxiv") else ""):
+        title = f"[{title}]({url})"
+    authors = entry.get("authors", entry.get("author", ""))
+    names = authors if isinstance(authors, str) else ", ".join(authors)
+    return f"{_cell(names)} ({entry['year']}). {title}"
+
+
+def api_page() -> str:
+    """Every public name with its docstring, by the room it lives in."""
+    lines = ["# API", "", "Everything here is a name of `import similitude as sim`.", ""]
+    values = {name: getattr(similitude, name) for name in similitude.__all__}
+    for name, value in values.items():
+        if inspect.ismodule(value):
+            lines += _module_section(name, value)
+        else:
+            lines += [f"## sim.{name} {{ #{name} }}", "", *_block(value)]
+    return "\n".join(lines) + "\n"
+
+
+def _module_section(name: str, module: ModuleType) -> Iterator[str]:
+    yield from [f"## sim.{name} {{ #{name} }}", "", inspect.getdoc(module) or "", ""]
+    for member in getattr(module, "__all__", ()):
+        value = getattr(module, member)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            yield from [f"### sim.{name}.{member} {{ #{name}.{member} }}", "", *_block(value)]
+
+
+def _block(value: Any) -> list[str]:
+    if not (inspect.isclass(value) or inspect.isfunction(value)):
+        return [inspect.getdoc(value) or "", ""]
+    importlib.import_module(value.__module__)
+    return [f"::: {value.__module__}.{value.__qualname__}", ""]
+
+
+def _first_line(text: str) -> str:
+    return _cell(text.strip().partition("\n")[0])
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"\s*\n\s*", "", text)
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"\s+", " ", str(text)).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    main()

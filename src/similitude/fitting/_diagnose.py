@@ -1,0 +1,223 @@
+"""What a fit cannot know, and which runs it hangs on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from similitude.fitting._bootstrap import leave_one_out
+from similitude.fitting._noise import residuals_at
+from similitude.fitting._prepare import Observed
+
+if TYPE_CHECKING:
+    from similitude.fitting._fit import Fit
+
+__all__ = ["Identifiability", "Influence", "extrapolation", "flat_directions", "identifiability", "influence"]
+
+FLAT = 0.02  # spread of a combination of inputs, relative to the widest one, under which it was not varied
+WEAK = 150.0  # condition number from which parameters are told apart with difficulty
+FEW_CLUSTERS = 12
+
+
+@dataclass(frozen=True)
+class Influence:
+    """Change of each parameter, in its standard errors, when a run is left out: `shift` (runs, parameters)."""
+
+    rows: np.ndarray
+    parameters: tuple[str, ...]
+    shift: np.ndarray
+
+    def largest(self, count: int = 5) -> list[tuple[int, str, float]]:
+        """The most influential runs: (row number, parameter it moves most, by how many standard errors)."""
+        worst = np.argmax(np.abs(self.shift), axis=1)
+        size = self.shift[np.arange(len(worst)), worst]
+        order = np.argsort(-np.abs(size))[:count]
+        return [(int(self.rows[i]), self.parameters[worst[i]], float(size[i])) for i in order]
+
+
+@dataclass(frozen=True)
+class Identifiability:
+    """How well the runs determine the parameters.
+
+    `condition` of the scaled Jacobian; `correlation` of the estimates (free, free) in the order of `parameters`; `open`
+    lists parameters whose interval does not close, with the side; `at_bound` those at a bound; `floor` holds, where the
+    law has a floor E, triples (E, objective rise in units of its 90 % cut) along its profile.
+    """
+
+    condition: float
+    parameters: tuple[str, ...]
+    correlation: np.ndarray
+    open: tuple[tuple[str, str], ...]
+    at_bound: tuple[str, ...]
+    sentences: tuple[str, ...]
+
+
+def flat_directions(observed: Observed) -> np.ndarray:
+    """Directions of log inputs that were (nearly) not varied, one a row; none for a law of one input."""
+    if len(observed.inputs) < 2:
+        return np.empty((0, len(observed.inputs)))
+    logs = np.log(np.stack(list(observed.inputs.values()), axis=1))
+    _, spread, directions = np.linalg.svd(logs - logs.mean(axis=0), full_matrices=False)
+    return directions[spread < FLAT * max(spread[0], 1e-300)]
+
+
+def off_the_ray(observed: Observed, flat: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Which points leave the inputs' range, or the line the runs lie on, by more than the runs themselves do."""
+    logs = np.log(np.stack(list(observed.inputs.values()), axis=1))
+    points = np.log(np.stack([flat[k] for k in observed.inputs], axis=1))
+    outside = np.any((points < logs.min(axis=0) - 0.02) | (points > logs.max(axis=0) + 0.02), axis=1)
+    directions = flat_directions(observed)
+    if not directions.size:
+        return outside
+    centre = logs.mean(axis=0)
+    reach = np.abs((logs - centre) @ directions.T).max(axis=0) + 0.05
+    return outside | np.any(np.abs((points - centre) @ directions.T) > reach, axis=1)
+
+
+def ray_sentence(observed: Observed) -> str:
+    """What was not varied, in words."""
+    if "N" in observed.inputs and "D" in observed.inputs:
+        ratio = observed.inputs["D"] / observed.inputs["N"]
+        if np.ptp(np.log(ratio)) < 0.2:
+            return (
+                f"all lie near D/N = {np.exp(np.mean(np.log(ratio))):.3g} tokens per parameter, so N and D always moved "
+                "together; the law is known on that line and inside its range only"
+            )
+    return f"their inputs {', '.join(observed.inputs)} always moved together"
+
+
+def extrapolation(observed: Observed, flat: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Each point's compute over the largest among the runs; for other inputs, the largest such ratio of any input."""
+    found = observed.compute()
+    if found is not None:
+        values, name = found
+        points = flat[name] if name in flat else 6 * flat["N"] * flat["D"]
+        return np.asarray(points, float) / values.max()
+    return np.max([np.asarray(flat[k], float) / v.max() for k, v in observed.inputs.items()], axis=0)
+
+
+def influence(fit: Fit) -> Influence:
+    """Refit without each run in turn."""
+    problem, u = fit.solution.problem, fit.solution.u
+    rows = leave_one_out(problem, u)
+    error = np.sqrt(np.maximum(np.diag(fit.curvature.covariance), 1e-300))
+    return Influence(fit.observed.rows, problem.coordinates.names, (rows - u) / error)
+
+
+def bounds_reached(fit: Fit) -> list[tuple[str, str]]:
+    """Free coordinates at a bound: (name, "lower" or "upper")."""
+    coordinates, u = fit.solution.problem.coordinates, fit.solution.u
+    out = []
+    for j, name in enumerate(coordinates.names):
+        if u[j] <= coordinates.low[j] + 1e-6:
+            out.append((name, "lower"))
+        elif u[j] >= coordinates.high[j] - 1e-6:
+            out.append((name, "upper"))
+    return out
+
+
+def open_ends(fit: Fit) -> list[tuple[str, str]]:
+    """Parameters whose interval has an unknown end: (name, "lower", "upper" or "both")."""
+    out = []
+    for group in fit.solution.problem.coordinates.groups:
+        low, high = fit.ends.get(group[0], (None, None))
+        if low is None or high is None:
+            out.append(("=".join(group), "both" if low is None and high is None else "lower" if low is None else "upper"))
+    return out
+
+
+def identifiability(fit: Fit) -> Identifiability:
+    """The report on what these runs can and cannot determine."""
+    covariance = fit.curvature.covariance
+    error = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
+    return Identifiability(
+        fit.condition,
+        fit.solution.problem.coordinates.names,
+        covariance / np.outer(error, error),
+        tuple(open_ends(fit)),
+        tuple(n for n, _ in bounds_reached(fit)),
+        tuple(_identifiability_sentences(fit)),
+    )
+
+
+def _identifiability_sentences(fit: Fit) -> list[str]:
+    out = []
+    if not fit.identified:
+        out.append(
+            f"{ray_sentence(fit.observed)} (condition number {fit.condition:.0f}): parameters and optimal allocations "
+            "are not given; vary the ratio, or fix parameters"
+        )
+        return out
+    if fit.condition > WEAK:
+        out.append(
+            f"the parameters are weakly identified (condition number {fit.condition:.0f}; good designs have 30 to 60): "
+            "read the intervals, not the values"
+        )
+    for name, side in open_ends(fit):
+        out.append(_open_sentence(name, side, fit))
+    for name, side in bounds_reached(fit):
+        out.append(f"{name} sits on its {side} bound: these runs may not constrain it; fix it, or add runs")
+    return out
+
+
+def _open_sentence(name: str, side: str, fit: Fit) -> str:
+    low, high = fit.ends[name.partition("=")[0]]
+    if side == "lower" and fit.law.params[name.partition("=")[0]].relative == "output":
+        return f"{name} may be zero: only {name} <= {high:.4g} is known at {fit.level:.0%}"
+    if side == "both":
+        return f"{name} is not determined by these runs on either side"
+    known = f"{name} <= {high:.4g}" if side == "lower" else f"{name} >= {low:.4g}"
+    return f"the profile of {name} does not close: only {known} is known at {fit.level:.0%}"
+
+
+def warnings_of(fit: Fit) -> tuple[str, ...]:
+    """One sentence for each thing a reader should know before using the fit."""
+    out = list(_identifiability_sentences(fit))
+    out += _sample_sentences(fit)
+    out += _noise_sentences(fit)
+    if fit.convergence.starts > 1 and fit.convergence.agreed < 1:
+        out.append("no other start ended at this optimum: try more with start=")
+    if fit.runs.counts == "undeclared" and "N" in fit.law.inputs:
+        out.append(
+            "how N counts parameters is undeclared (with or without embeddings): the answer in tokens per parameter "
+            "depends on it; say counts='total' or another when reading"
+        )
+    return tuple(out)
+
+
+def _sample_sentences(fit: Fit) -> list[str]:
+    out = []
+    n, p = len(fit.observed), len(fit.free)
+    if n < 2 * p:
+        out.append(f"{n} runs for {p} parameters: the intervals rest on {max(n - p, 0)} degrees of freedom")
+    clusters = fit.solution.problem.clusters
+    if clusters is not None:
+        count = len(clusters.sizes)
+        if count < FEW_CLUSTERS:
+            out.append(f"only {count} runs with several checkpoints each: their shared errors are hard to judge from so few")
+    if fit.objective.delta is not None and n < 40:
+        out.append(
+            f"delta = {fit.objective.delta:g} on {n} runs is nearly least absolute deviation: intervals over-cover; "
+            "the default delta, tied to the noise, is sound here"
+        )
+    return out
+
+
+def _noise_sentences(fit: Fit) -> list[str]:
+    found = fit.observed.compute()
+    if found is None or fit.solution.spread is not None or len(fit.observed) < 20:
+        return []
+    r, _ = residuals_at(fit.solution.problem, fit.solution.u)
+    if not np.any(r):
+        return []
+    x = np.log(found[0])
+    ranks = np.argsort(np.argsort(np.abs(r))).astype(float)
+    place = np.argsort(np.argsort(x)).astype(float)
+    correlation = float(np.corrcoef(ranks, place)[0, 1])
+    if abs(correlation) * np.sqrt(len(r) - 1) > 3.3:  # one in a thousand by chance
+        way = "shrinks" if correlation < 0 else "grows"
+        return [f"the noise {way} with scale (rank correlation {correlation:.2f}): consider noise='scale'"]
+    return []

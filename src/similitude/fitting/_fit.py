@@ -1,0 +1,488 @@
+"""`fit`: from runs and a law to a `Fit`, an estimate with its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from similitude._dual import Dual
+from similitude._errors import ArgumentError, ConvergenceError, QuestionError
+from similitude.fitting import _diagnose
+from similitude.fitting._bootstrap import Bootstrap, bootstrap
+from similitude.fitting._new_run import new_run_ends
+from similitude.fitting._noise import leverages, residuals_at
+from similitude.fitting._objective import HUBER_LOG, Objective
+from similitude.fitting._options import Intervals
+from similitude.fitting._prepare import Constraints, Observed, bind, law_unit, observe, pose
+from similitude.fitting._profile import (
+    Curvature,
+    Target,
+    condition_number,
+    coordinate_target,
+    delta_interval,
+    profile_intervals,
+)
+from similitude.fitting._solve import Convergence, Solution, solve
+from similitude.laws import Estimate, Law, Prediction
+from similitude.runs import Runs
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["Fit", "Grouped", "fit"]
+
+LARGE = 20_000  # runs beyond which the profile and the delta method no longer differ to be seen
+CONDITION = 1e3  # beyond it, parameters of these runs cannot be told apart
+Target_ = Callable[[Mapping[str, Any]], Any]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit(Estimate):
+    """A law estimated from runs, with the evidence for it. Made by `fit`; frozen and complete.
+
+    `values` and `ends` (low, high; None where unknown) by parameter; `objective` and `objective_value`; `convergence`;
+    `condition` of the scaled Jacobian; `noise`, the residual standard deviation on the objective's scale; `warnings`,
+    one sentence each. `runs` is the table it was fitted on.
+    """
+
+    runs: Runs = field(kw_only=True)
+    observed: Observed = field(kw_only=True)
+    solution: Solution = field(kw_only=True)
+    constraints: Constraints = field(kw_only=True)
+    objective: Objective = field(kw_only=True)
+    intervals: Intervals = field(kw_only=True)
+    ends: Mapping[str, tuple[float | None, float | None]] = field(kw_only=True)
+    method: str = field(kw_only=True)
+    condition: float = field(kw_only=True)
+    curvature: Curvature = field(kw_only=True)
+    warnings: tuple[str, ...] = field(kw_only=True)
+    resampled: Bootstrap | None = field(kw_only=True, default=None)
+    seed: int = field(kw_only=True, default=0)
+
+    # -- what was found -------------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{k}={v:.6g}" for k, v in self.values.items())
+        return f"Fit({self.law.name} on {len(self.observed)} runs: {values})"
+
+    def __str__(self) -> str:
+        from similitude.fitting._views import fit_text
+
+        return fit_text(self)
+
+    def _repr_html_(self) -> str:
+        from similitude.fitting._views import parameter_table
+
+        return parameter_table(self)._repr_html_()
+
+    @property
+    def convergence(self) -> Convergence:
+        """Starts tried and agreeing, the gradient test, iterations."""
+        return self.solution.convergence
+
+    @property
+    def objective_value(self) -> float:
+        """The minimised sum."""
+        return self.solution.objective
+
+    @property
+    def delta(self) -> float | None:
+        """Huber's delta in force; None for least squares."""
+        return self.solution.problem.delta
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """The free parameters, tied ones as `alpha=beta`."""
+        return self.solution.problem.coordinates.names
+
+    @property
+    def level(self) -> float:
+        """Nominal coverage of the intervals."""
+        return self.intervals.level
+
+    @property
+    def noise(self) -> float:
+        """Residual standard deviation on the objective's scale, n - p degrees of freedom (at the centre, if it varies)."""
+        r, _ = residuals_at(self.solution.problem, self.solution.u)
+        return float(np.sqrt(np.sum(r**2) / self.solution.freedom))
+
+    @property
+    def offset(self) -> float | None:
+        """Standard deviation of the random offsets shared within a run; None for independent runs."""
+        clusters = self.solution.problem.clusters
+        return None if clusters is None else self._within_noise() * float(np.sqrt(clusters.tau))
+
+    def _within_noise(self) -> float:
+        r, _ = residuals_at(self.solution.problem, self.solution.u)
+        return float(np.sqrt(np.sum(r**2) / max(r.size - len(self.free), 1)))
+
+    @property
+    def identified(self) -> bool:
+        """Whether these runs can tell the parameters apart; where not, only predictions among the runs are given."""
+        return not (self.condition > CONDITION and _diagnose.flat_directions(self.observed).size)
+
+    @property
+    def largest_compute(self) -> float | None:
+        """The largest compute (or single input) among the runs; None where it is not defined."""
+        found = self.observed.compute()
+        return None if found is None else float(found[0].max())
+
+    def fitted(self) -> np.ndarray:
+        """The law at each run of `observed`, in its order."""
+        return np.asarray(self.law.evaluate(self.observed.inputs, self.values), float)
+
+    def residuals(self) -> np.ndarray:
+        """Unweighted residuals of each run, law minus run on the objective's scale."""
+        fitted, y = self.fitted(), self.observed.y
+        return np.log(fitted / y) if self.objective.log else fitted - y
+
+    # -- predictions ----------------------------------------------------------------------------------------------
+
+    def predict(self, *, level: float | None = None, **inputs: Any) -> Prediction:
+        """The law at inputs, with its confidence interval and the interval of one new run.
+
+        Inputs are scalars or arrays that broadcast. Raises ArgumentError for missing, unknown or non-positive inputs,
+        and QuestionError for a point these runs say nothing about (off the ray they were sampled on).
+
+        >>> import similitude as sim
+        >>> runs = sim.read_runs({"D": [1e8, 1e9, 1e10, 1e11], "loss": [4.1, 3.3, 2.81, 2.5]})
+        >>> sim.fit(sim.laws.power_floor, runs).predict(D=1e12).extrapolation
+        10.0
+        """
+        level = self.level if level is None else Intervals(level=level).level
+        arrays = self.law.check_inputs(inputs)
+        shape = np.broadcast_shapes(*(a.shape for a in arrays.values()))
+        flat = {k: np.broadcast_to(a, shape).ravel() for k, a in arrays.items()}
+        self._refuse_off_ray(flat)
+        value = np.asarray(self.law.evaluate(flat, self.values), float) * np.ones(len(next(iter(flat.values()))))
+        ends = self._prediction_ends(flat, level)
+        notes = ()
+        new = new_run_ends(self, flat, value, ends, level)
+        reach = _diagnose.extrapolation(self.observed, flat)
+        unit = str(law_unit(self.law, self.runs))
+        columns = [value, ends[:, 0], ends[:, 1], new[:, 0], new[:, 1], reach]
+        if shape == ():
+            number, low, high, new_low, new_high, far = (_known(c[0]) for c in columns)
+            return Prediction(inputs, number, low, high, level, far, new_low, new_high, unit, notes)
+        number, low, high, new_low, new_high, far = (c.reshape(shape) for c in columns)
+        return Prediction(inputs, number, low, high, level, far, new_low, new_high, unit, notes)
+
+    def _prediction_ends(self, flat: Mapping[str, np.ndarray], level: float) -> np.ndarray:
+        log = self.objective.log
+        if self.resampled is not None:
+            rows = {k: v[:, None] for k, v in self.resampled.draws.items()}
+            drawn = np.asarray(self.law.evaluate(flat, rows), float)
+            return np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0).T
+        problem = self.solution.problem
+        inner = problem.coordinates.inner_inputs(flat)
+        targets = []
+        for i in range(len(next(iter(flat.values())))):
+            at = {k: float(v[i]) for k, v in inner.items()}
+            targets.append(_at_point(self.law, at, problem, log))
+        found = self._ends_of(targets, level)
+        return np.exp(found) if log else found
+
+    def _ends_of(self, targets: Sequence[Target], level: float) -> np.ndarray:
+        problem, u = self.solution.problem, self.solution.u
+        if self._by_delta:
+            rows = [delta_interval(self.curvature, t, u, level) for t in targets]
+            return np.array([[v - h, v + h] for v, _, h in rows]).reshape(-1, 2)
+        return profile_intervals(problem, u, self.curvature, targets, level)
+
+    @property
+    def _by_delta(self) -> bool:
+        return self.method.startswith("delta")
+
+    def _refuse_off_ray(self, flat: Mapping[str, np.ndarray]) -> None:
+        if self.identified:
+            return
+        off = _diagnose.off_the_ray(self.observed, flat)
+        if off.any():
+            i = int(np.argmax(off))
+            at = ", ".join(f"{k}={v[i]:.3g}" for k, v in flat.items())
+            raise QuestionError(
+                f"{self.observed.source}: these runs cannot say anything at {at}: {_diagnose.ray_sentence(self.observed)}; "
+                "add runs off that line, or fix parameters"
+            )
+
+    def interval_of(self, target: Target_, level: float | None = None) -> tuple[float, float | None, float | None]:
+        """(value, low, high) of anything computed from the parameters, ends None where unknown.
+
+        `target(params)` gets a mapping of parameter name to array (batch,) and returns an array (batch,).
+
+        >>> import similitude as sim
+        >>> runs = sim.read_runs({"D": [1e8, 1e9, 1e10, 1e11], "loss": [4.1, 3.3, 2.81, 2.5]})
+        >>> value, low, high = sim.fit(sim.laws.power, runs).interval_of(lambda p: 2 * p["c"])
+        >>> low < value < high
+        True
+        """
+        level = self.level if level is None else Intervals(level=level).level
+        value = float(np.ravel(target({k: np.array([v]) for k, v in self.values.items()}))[0])
+        if not self.identified:
+            return value, None, None
+        if self.resampled is not None:
+            drawn = np.asarray(target(self.resampled.draws), float)
+            low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+            return value, float(low), float(high)
+        steps = 1e-3 * np.sqrt(np.maximum(np.diag(self.curvature.covariance), 1e-18))
+        found = self._ends_of([Target.numeric(self.solution.problem, target, steps)], level)
+        return value, _known(found[0, 0]), _known(found[0, 1])
+
+    # -- resampling and diagnosis ---------------------------------------------------------------------------------
+
+    def bootstrap(self, kind: str | None = None, *, resamples: int = 400, seed: int = 0, reseed: bool = True) -> Bootstrap:
+        """Resampled refits: "case" (whole clusters where runs are clustered), "residual", "wild" or "parametric".
+
+        Without a kind: parametric for clustered runs, else residual. `reseed` starts each refit from the projected grid
+        as well as from the optimum, and keeps the better.
+        """
+        kind = kind or ("parametric" if self.solution.problem.clusters is not None else "residual")
+        problem, u = self.solution.problem, self.solution.u
+        return bootstrap(problem, u, kind=kind, resamples=resamples, seed=seed, reseed=reseed)
+
+    def draws(self, count: int, seed: int = 0) -> dict[str, np.ndarray]:
+        """Draws of the parameters, each (count,), for decisions that average over uncertainty."""
+        if self.resampled is not None and len(self.resampled) >= count:
+            return {k: v[:count] for k, v in self.resampled.draws.items()}
+        return dict(self.bootstrap(resamples=count, seed=seed, reseed=False).draws)
+
+    def influence(self) -> _diagnose.Influence:
+        """What leaving out each run in turn does to every parameter, in standard errors."""
+        return _diagnose.influence(self)
+
+    def identifiability(self) -> _diagnose.Identifiability:
+        """Condition number, correlations, open profiles, bounds reached and what they mean."""
+        return _diagnose.identifiability(self)
+
+    def to_frame(self) -> pl.DataFrame:
+        """The parameters as a table: parameter, value, low, high, unit, state."""
+        import polars as pl
+
+        from similitude.fitting._views import parameter_rows
+
+        return pl.DataFrame(parameter_rows(self), schema=["parameter", "value", "low", "high", "state"], orient="row")
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw runs, law and band on matplotlib axes (new ones if None); returns the axes."""
+        from importlib import import_module
+
+        from similitude.fitting._views import main_figure
+
+        return import_module("similitude.reports").draw_axes(main_figure(self), ax)
+
+    def to_dict(self, *, runs: bool = True) -> dict[str, Any]:
+        """Everything as plain values fit for JSON; `runs=False` leaves the runs out (no new intervals from it then)."""
+        from similitude.fitting._store import fit_to_dict
+
+        return fit_to_dict(self, runs=runs)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Fit:
+        """The fit `to_dict` described; DataError when the document is not one."""
+        from similitude.fitting._store import fit_from_dict
+
+        return fit_from_dict(data)
+
+
+def _known(x: float) -> float | None:
+    return None if not np.isfinite(x) else float(x)
+
+
+def _at_point(law: Law, at: Mapping[str, float], problem: Any, log: bool) -> Target:
+    """The law at one point of scaled inputs, as a target of the engine's inner parameters."""
+
+    def inner(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        out = law.evaluate(at, problem.coordinates.inner(u, dual=True))
+        gradient = np.zeros((len(u), problem.free))
+        if not isinstance(out, Dual):
+            value = np.broadcast_to(np.ravel(out), (len(u),))
+            return (np.log(value) if log else value), gradient
+        value = np.broadcast_to(out.value, (len(u), 1))[:, 0]
+        for j, partial in out.partials.items():
+            gradient[:, j] = np.broadcast_to(partial, (len(u), 1))[:, 0]
+        if not log:
+            return value, gradient
+        with np.errstate(all="ignore"):
+            return np.log(value), gradient / value[:, None]
+
+    return Target(inner)
+
+
+@dataclass(frozen=True, eq=False)
+class Grouped(Mapping[str, Fit]):
+    """One fit a group, by the value of the column `by`; a mapping."""
+
+    by: str
+    fits: Mapping[str, Fit]
+
+    def __getitem__(self, key: str) -> Fit:
+        return self.fits[key]
+
+    def __iter__(self):
+        return iter(self.fits)
+
+    def __len__(self) -> int:
+        return len(self.fits)
+
+    def __repr__(self) -> str:
+        return f"Grouped({len(self)} fits by {self.by}: {', '.join(self.fits)})"
+
+    def __str__(self) -> str:
+        return "\n\n".join(f"{self.by} = {k}\n{v}" for k, v in self.fits.items())
+
+
+def fit(
+    law: Law,
+    runs: Runs,
+    *,
+    inputs: Mapping[str, str] | None = None,
+    objective: Objective | str | None = None,
+    fix: Mapping[str, float] | None = None,
+    tie: Sequence[Sequence[str]] | None = None,
+    bound: Mapping[str, tuple[float | None, float | None]] | None = None,
+    prior: Mapping[str, tuple[float, float]] | None = None,
+    start: Mapping[str, Any] | None = None,
+    by: str | None = None,
+    delta: float | None = None,
+    intervals: Intervals | str | None = None,
+    seed: int = 0,
+) -> Any:
+    """Estimate a law from runs.
+
+    `fix={"E": 1.69}` holds parameters, `tie=[("alpha", "beta")]` makes them equal, `bound={"alpha": (0.1, 1)}` keeps
+    them inside, `prior={"E": (1.7, 0.1)}` pulls them (normal: centre, spread), `start` replaces starting values.
+    `by` fits each group of a column on its own and returns a mapping. `objective` is an `Objective` or its name
+    (default huber_log with delta tied to the noise; `delta=1e-3` is the field's recipe); `intervals` an `Intervals` or
+    a method's name. `inputs={"x": "D"}` says which column an input of the law is.
+
+    Raises DataError for runs that cannot be used, QuestionError for runs that cannot answer, ConvergenceError when the
+    best optimum found fails its gradient test, ArgumentError for options that make no sense.
+
+    >>> import similitude as sim
+    >>> runs = sim.simulate(sim.laws.chinchilla.published["besiroglu2024"], seed=0)
+    >>> sim.fit(sim.laws.chinchilla, runs).convergence.converged
+    True
+    """
+    objective = _objective(objective, delta)
+    intervals = Intervals(method=intervals) if isinstance(intervals, str) else intervals or Intervals()
+    constraints = Constraints.of(fix, tie, bound, prior, start)
+    if by is None:
+        return _fit_one(bind(law, runs, inputs), runs, objective, constraints, intervals, seed)
+    groups = runs.kept.groups(by)
+    return Grouped(
+        by,
+        {k: _fit_one(bind(law, r, inputs), r, objective, constraints, intervals, seed) for k, r in groups.items()},
+    )
+
+
+def _objective(objective: Objective | str | None, delta: float | None) -> Objective:
+    if isinstance(objective, str):
+        return Objective.named(objective, delta=delta)
+    objective = objective or HUBER_LOG
+    return objective if delta is None else Objective.named(objective.name, delta=delta, asymmetry=objective.asymmetry,
+                                                           weights=objective.weights)  # fmt: skip
+
+
+def _fit_one(law, runs, objective, constraints, intervals, seed) -> Fit:
+    observed, _ = observe(law, runs, objective, intervals)
+    problem = pose(law, observed, objective, constraints)
+    with np.errstate(all="ignore"):
+        solution = solve(problem, observed, intervals, constraints.start)
+    if not solution.convergence.converged:
+        values = ", ".join(f"{k} = {v:.4g}" for k, v in solution.problem.coordinates.point(solution.u).items())
+        error = ConvergenceError(
+            f"{observed.source}: the best optimum of '{law.name}' found fails its gradient test ({solution.convergence}); "
+            f"it stopped at {values}. Give starting values, bounds, or a simpler law"
+        )
+        error.solution = solution  # pyright: ignore[reportAttributeAccessIssue]
+        raise error
+    observed = observed.take(solution.order)
+    return assemble(law, observed, runs, objective, constraints, intervals, seed, solution)
+
+
+def assemble(law, observed, runs, objective, constraints, intervals, seed, solution, ends=None) -> Fit:
+    """A Fit from a solved problem; `ends` spares the intervals when they are known already."""
+    problem, u = solution.problem, solution.u
+    with np.errstate(all="ignore"):
+        curvature = Curvature.at(problem, u, solution.freedom)
+        condition = condition_number(problem, u)
+    values = problem.coordinates.point(u)
+    method = _method(intervals, observed)
+    draft = Fit(
+        law,
+        values,
+        label=f"{law.name} fitted to {runs.source}",
+        counts=runs.counts,
+        runs=runs,
+        observed=observed,
+        solution=solution,
+        constraints=constraints,
+        objective=objective,
+        intervals=intervals,
+        ends={},
+        method=method,
+        condition=condition,
+        curvature=curvature,
+        warnings=(),
+        seed=seed,
+        within={k: (float(v.min()), float(v.max())) for k, v in observed.inputs.items()},
+    )
+    if intervals.bootstrap:
+        kind = intervals.method
+        drawn = bootstrap(problem, u, kind=kind, resamples=intervals.count, seed=seed)
+        draft = replace(draft, resampled=drawn)
+    if ends is None:
+        with np.errstate(all="ignore"):
+            ends = _parameter_ends(draft)
+    draft = replace(draft, ends=ends)
+    return replace(draft, warnings=_diagnose.warnings_of(draft))
+
+
+def _method(intervals: Intervals, observed: Observed) -> str:
+    if intervals.method == "profile" and len(observed) > LARGE:
+        return f"delta (profile and delta coincide beyond {LARGE:,} runs)"
+    return {"profile": "profile, F cut", "delta": "delta, t"}.get(intervals.method, f"{intervals.method} bootstrap, percentile")
+
+
+def _parameter_ends(draft: Fit) -> dict[str, tuple[float | None, float | None]]:
+    problem, u = draft.solution.problem, draft.solution.u
+    coordinates = problem.coordinates
+    ends: dict[str, tuple[float | None, float | None]] = {k: (v, v) for k, v in coordinates.fixed.items()}
+    if not draft.identified:
+        ends.update({n: (None, None) for g in coordinates.groups for n in g})
+        return ends
+    if draft.resampled is not None:
+        share = (1 - draft.level) / 2
+        for group in coordinates.groups:
+            low, high = np.quantile(draft.resampled.draws[group[0]], [share, 1 - share])
+            ends.update(dict.fromkeys(group, (float(low), float(high))))
+        return ends
+    targets, closers = [], []
+    for j, (group, word) in enumerate(zip(coordinates.groups, coordinates.parameters, strict=True)):
+        moved = coordinates.scale and (group[0] in problem.law.linear or word.relative in problem.law.inputs)
+        if moved:  # its value in the law's own units mixes coordinates
+            targets.append(Target.of(problem, lambda v, n=group[0], w=word: _opened(v[n], w.transform)))
+        else:
+            targets.append(coordinate_target(problem, j))
+        closers.append(word)
+    found = draft._ends_of(targets, draft.level)
+    for group, word, (low, high) in zip(coordinates.groups, closers, found, strict=True):
+        pair = (_known(float(word.close(low))) if np.isfinite(low) else None,
+                _known(float(word.close(high))) if np.isfinite(high) else None)  # fmt: skip
+        ends.update(dict.fromkeys(group, pair))
+    return ends
+
+
+def _opened(value: Any, transform: str) -> Any:
+    from similitude.math import log
+
+    return log(value) if transform == "log" else value
+
+
+def leverage_of(fit: Fit) -> np.ndarray:
+    """Diagonal of the hat matrix at the fit, one a run."""
+    _, slopes = residuals_at(fit.solution.problem, fit.solution.u)
+    return leverages(slopes)

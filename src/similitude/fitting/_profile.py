@@ -1,0 +1,222 @@
+"""Profile-likelihood intervals, for a parameter or anything computed from parameters, in one batch.
+
+For a target g the profile at v is the best objective with g = v. Its ends are where the objective has risen by
+F(level; 1, df) s^2 / (2 m): m is 1 for least squares and the expected psi' for Huber. The F cut with the residual
+variance on n - p degrees of freedom is what covers with few runs; a chi-square cut does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from similitude._dual import Dual
+from similitude.fitting._noise import residuals_at
+from similitude.fitting._objective import loss_terms, working_slope
+from similitude.fitting._problem import Problem
+from similitude.fitting._solver import minimise
+
+__all__ = ["Curvature", "Target", "condition_number", "coordinate_target", "delta_interval", "profile_intervals"]
+
+ROUNDS = 14
+CLOSE = 2e-3  # relative accuracy of an end, in units of the distance from the optimum
+FAR = 60.0  # standard errors after which a profile is said not to close
+Values = Callable[[Mapping[str, Any]], Any]
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """The objective near its optimum: covariance of the coordinates, noise variance, m, degrees of freedom."""
+
+    covariance: np.ndarray
+    variance: float
+    slope: float
+    freedom: float
+    objective: float
+
+    @classmethod
+    def at(cls, problem: Problem, u: np.ndarray, freedom: float) -> Curvature:
+        """Measured at an optimum."""
+        r, slopes = problem.residuals(u[None])
+        rho, psi, *_ = loss_terms(r, problem.deltas, problem.objective.asymmetry)
+        runs = slice(0, problem.runs)
+        variance = float(np.sum(psi[0, runs] ** 2)) / max(freedom, 1.0)
+        slope = working_slope(r[0, runs], problem.delta, problem.free)
+        matrix = slopes[0] @ slopes[0].T
+        size = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
+        inverse = np.linalg.pinv(matrix / np.outer(size, size), rcond=1e-14, hermitian=True) / np.outer(size, size)
+        return cls(inverse * variance / slope**2, variance, slope, freedom, float(rho.sum()))
+
+    def rise(self, level: float) -> float:
+        """How far the objective may rise inside an interval at this level."""
+        from scipy.special import fdtri
+
+        return float(fdtri(1, self.freedom, level)) * self.variance / (2 * self.slope)
+
+    def multiple(self, level: float) -> float:
+        """Student's t for a two-sided interval."""
+        from scipy.special import stdtrit
+
+        return float(stdtrit(self.freedom, 0.5 + level / 2))
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something to bound: `at(u)` gives its value (batch,) and gradient (batch, free) at rows of coordinates."""
+
+    at: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+    @classmethod
+    def of(cls, problem: Problem, values: Values) -> Target:
+        """A target computed by `similitude.math` from the law's parameters: exact gradient by dual numbers."""
+
+        def at(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            out = values(problem.coordinates.values(u, dual=True))
+            gradient = np.zeros((len(u), problem.free))
+            if not isinstance(out, Dual):
+                return np.broadcast_to(np.ravel(out), (len(u),)).astype(float), gradient
+            for j, partial in out.partials.items():
+                gradient[:, j] = np.broadcast_to(partial, (len(u), 1))[:, 0]
+            return np.broadcast_to(out.value, (len(u), 1))[:, 0], gradient
+
+        return cls(at)
+
+    @classmethod
+    def numeric(cls, problem: Problem, values: Values, steps: np.ndarray) -> Target:
+        """A target computed from parameters as plain arrays (batch,): gradient by central differences."""
+
+        def at(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            shifts = np.concatenate([np.zeros((1, problem.free)), np.diag(steps), -np.diag(steps)])
+            rows = (u[:, None, :] + shifts[None]).reshape(-1, problem.free)
+            params = {k: np.broadcast_to(v, (len(rows), 1))[:, 0] for k, v in problem.coordinates.values(rows).items()}
+            out = np.asarray(values(params), float).reshape(len(u), -1)
+            free = problem.free
+            return out[:, 0], (out[:, 1 : 1 + free] - out[:, 1 + free :]) / (2 * steps)
+
+        return cls(at)
+
+
+def coordinate_target(problem: Problem, j: int) -> Target:
+    """One coordinate itself."""
+    unit = np.eye(problem.free)[j]
+    return Target(lambda u: (u[:, j], np.broadcast_to(unit, u.shape)))
+
+
+def delta_interval(curvature: Curvature, target: Target, u: np.ndarray, level: float) -> tuple[float, float, float]:
+    """(value, standard error, half-width) by the delta method."""
+    value, gradient = target.at(u[None])
+    error = float(np.sqrt(max(gradient[0] @ curvature.covariance @ gradient[0], 0.0)))
+    return float(value[0]), error, error * curvature.multiple(level)
+
+
+def profile_intervals(
+    problem: Problem, u: np.ndarray, curvature: Curvature, targets: Sequence[Target], level: float
+) -> np.ndarray:
+    """Lower and upper ends (targets, 2) of each target's profile interval; NaN where a profile does not close."""
+    if not targets:
+        return np.empty((0, 2))
+    search = _Search(problem, u, curvature, targets, level)
+    for _ in range(ROUNDS):
+        if not search.advance():
+            break
+    return search.ends()
+
+
+class _Search:
+    """All ends of all targets at once: row 2 i is the lower end of target i, row 2 i + 1 its upper end."""
+
+    def __init__(self, problem, u, curvature, targets, level):
+        self.problem, self.targets = problem, targets
+        self.floor, self.rise = curvature.objective, curvature.rise(level)
+        count = 2 * len(targets)
+        self.owner = np.repeat(np.arange(len(targets)), 2)
+        self.side = np.tile([-1.0, 1.0], len(targets))
+        centre, gradient = self._all(np.repeat(u[None], count, axis=0), np.arange(count))
+        error = np.sqrt(np.maximum(np.einsum("bi,ij,bj->b", gradient, curvature.covariance, gradient), 1e-300))
+        self.centre, self.error = centre, error
+        self.width = curvature.multiple(level) * error  # where a quadratic objective would end
+        self.inside = np.zeros(count)  # distances from the centre known to lie inside and outside
+        self.root_inside = np.zeros(count)
+        self.outside = np.full(count, np.inf)
+        self.root_outside = np.full(count, np.inf)
+        self.trial = self.width.copy()
+        self.u_inside = np.repeat(u[None], count, axis=0)
+        self.open = np.zeros(count, bool)
+        self.end = np.full(count, np.nan)
+
+    def _all(self, u: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        value, gradient = np.empty(len(u)), np.empty(u.shape)
+        for i in np.unique(self.owner[rows]):
+            mine = self.owner[rows] == i
+            value[mine], gradient[mine] = self.targets[i].at(u[mine])
+        return value, gradient
+
+    def advance(self) -> bool:
+        """One round: the constrained minimum at each trial distance, then a better distance. False when all is known."""
+        live = np.flatnonzero(np.isnan(self.end) & ~self.open)
+        if not live.size:
+            return False
+        aim = self.centre[live] + self.side[live] * self.trial[live]
+        scale = self.error[live]
+
+        def constraint(u: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            value, gradient = self._all(u, live[rows])
+            return (value - aim[rows]) / scale[rows], gradient / scale[rows][:, None]
+
+        found = minimise(
+            self.problem,
+            self.u_inside[live],
+            constraint=constraint,
+            tolerance=1e-5,
+            scale=np.full(live.size, self.rise * 0.1),
+            iterations=40,
+        )
+        reached = np.abs(constraint(found.u, np.arange(live.size))[0]) < 1e-3
+        with np.errstate(invalid="ignore"):
+            root = np.sqrt(np.maximum(found.objective - self.floor, 0.0) / self.rise)
+        self._bracket(live, found.u, root, reached)
+        return True
+
+    def _bracket(self, live, u, root, reached) -> None:
+        trial = self.trial[live]
+        within = reached & (root <= 1)
+        inner, outer = live[within], live[~within]
+        self.u_inside[inner], self.inside[inner], self.root_inside[inner] = u[within], trial[within], root[within]
+        self.outside[outer] = trial[~within]
+        self.root_outside[outer] = np.where(reached[~within], root[~within], np.inf)
+        close = reached & (np.abs(root - 1) < CLOSE)
+        self.end[live[close]] = (self.centre[live] + self.side[live] * trial)[close]
+        low, high = self.inside[live], self.outside[live]
+        r_low, r_high = self.root_inside[live], self.root_outside[live]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            growth = np.clip(1 / np.maximum(r_low, 1e-3), 1.05, 2.5)
+            extend = np.where(low > 0, low * growth, trial * 0.5)
+            between = low + (high - low) * np.clip((1 - r_low) / (r_high - r_low), 0.1, 0.9)
+            halved = 0.5 * (low + high)
+        nxt = np.where(np.isinf(high), extend, np.where(np.isinf(r_high), halved, between))
+        self.trial[live] = nxt
+        tight = np.isfinite(high) & (high - low < CLOSE * np.maximum(self.width[live], 1e-300) * 0.5)
+        # an unreachable value is a wall, not a rise of the objective: the profile stays open there
+        self.open[live[tight & np.isinf(r_high)]] = True
+        self.end[live[tight & np.isfinite(r_high)]] = (self.centre[live] + self.side[live] * low)[tight & np.isfinite(r_high)]
+        self.open[live[np.isinf(high) & (low > FAR * self.error[live])]] = True
+
+    def ends(self) -> np.ndarray:
+        """The ends found, those still bracketed after all rounds at their inner distance."""
+        late = np.isnan(self.end) & ~self.open & np.isfinite(self.outside) & np.isfinite(self.root_outside)
+        self.end[late] = (self.centre + self.side * 0.5 * (self.inside + self.outside))[late]
+        return self.end.reshape(-1, 2)
+
+
+def condition_number(problem: Problem, u: np.ndarray) -> float:
+    """Condition of the Jacobian with columns of length one: 30 to 60 in good designs, 180 in weak ones, 1e3 and more
+    where inputs move together and parameters cannot be told apart."""
+    _, slopes = residuals_at(problem, u)
+    size = np.linalg.norm(slopes, axis=1, keepdims=True)
+    if not np.all(np.isfinite(slopes)) or np.any(size == 0):
+        return np.inf
+    values = np.linalg.svd(slopes / size, compute_uv=False)
+    return float(values[0] / max(values[-1], 1e-300))

@@ -1,0 +1,157 @@
+"""The whole estimation of one problem: starts, noise scale, optimum, and the proof that it is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from similitude._errors import QuestionError
+from similitude.fitting._noise import Spread, clustered, estimate_offsets, estimate_spread, residuals_at
+from similitude.fitting._objective import noise_scale, tied_delta
+from similitude.fitting._options import Intervals
+from similitude.fitting._prepare import Observed, constant_inputs
+from similitude.fitting._problem import Problem
+from similitude.fitting._profile import condition_number
+from similitude.fitting._solver import minimise
+from similitude.fitting._starts import starting_rows
+
+__all__ = ["Convergence", "Solution", "solve"]
+
+AGREEMENT = 1e-6  # objectives this close, relatively, are the same optimum
+GRADIENT_TEST = 1e-7  # a further step must promise less than this, relatively
+HOPELESS = 1e8  # condition number beyond which a constant input makes the fit meaningless
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """Evidence that the optimum is one: starts tried and agreeing, the decrease a further step promises."""
+
+    converged: bool
+    starts: int
+    agreed: int
+    decrease: float
+    iterations: int
+
+    def __str__(self) -> str:
+        if not self.converged:
+            return f"NOT an optimum: a further step promises a relative decrease of {self.decrease:.1e}"
+        return f"{self.agreed} of {self.starts} starts ended at this optimum; gradient test {self.decrease:.0e}"
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A solved problem: its final form (delta, weights, clusters in force), the optimum, and the proof."""
+
+    problem: Problem
+    u: np.ndarray
+    objective: float
+    convergence: Convergence
+    freedom: float
+    order: np.ndarray
+    spread: Spread | None = None
+
+
+def solve(problem: Problem, observed: Observed, intervals: Intervals, start: Mapping[str, Any]) -> Solution:
+    """Estimate one problem. Raises QuestionError where an input never varies or clusters are too few."""
+    rows = starting_rows(problem, start)
+    _refuse_constant(problem, rows[0], observed)
+    problem, u, convergence = _optimum(problem, rows)
+    freedom = float(max(problem.runs - problem.free, 1))
+    order = np.arange(problem.runs)
+    spread = None
+    if intervals.noise == "scale":
+        found = observed.compute()
+        if found is None:
+            raise QuestionError(f"noise='scale' needs compute: give N and D, or C, as inputs of {problem.law.name}")
+        problem, u, spread = estimate_spread(problem, u, *found)
+        freedom = max(freedom - 2, 1.0)
+    if observed.labels is not None:
+        problem = replace(problem, objective=replace(problem.objective, loss="squares"), delta=None)
+        problem, order = clustered(problem, observed.labels)
+        problem, u = estimate_offsets(problem, u)
+        assert problem.clusters is not None
+        if problem.clusters.tau > 0:
+            freedom = float(max(len(problem.clusters.sizes) - problem.free + 1, 1))
+    final = _certify(problem, u)
+    convergence = replace(convergence, converged=final[2], decrease=final[3])
+    return Solution(problem, final[0], final[1], convergence, freedom, order, spread)
+
+
+def _refuse_constant(problem: Problem, u: np.ndarray, observed: Observed) -> None:
+    for name, value in constant_inputs(observed):
+        if condition_number(problem, u) > HOPELESS:
+            raise QuestionError(
+                f"{observed.source}: {name} = {value:.4g} in every run, so how the output changes with {name} cannot be "
+                f"learnt; add runs that vary {name}, or fix the parameters of its term"
+            )
+
+
+def _optimum(problem: Problem, rows: np.ndarray) -> tuple[Problem, np.ndarray, Convergence]:
+    """The problem with its noise scale settled, the best optimum and the evidence for it."""
+    huber = problem.objective.loss == "huber"
+    stage = problem
+    if huber:  # a delta from the residuals, not a tiny one, while the starts are still far from the optimum
+        stage = replace(problem, delta=_positive_delta(problem, rows[0]))
+    found = minimise(stage, rows, tolerance=1e-9, iterations=100)
+    u = found.u[found.best()]
+    if huber and problem.objective.delta is None:
+        stage, u = _settle(stage, u)
+    elif huber:
+        stage = replace(problem, delta=problem.objective.delta)
+    if len(stage.priors):
+        stage, u = _settle_priors(stage, u)
+    ends = np.concatenate([u[None], found.u])
+    final = minimise(stage, ends, tolerance=1e-12)
+    best = final.best()
+    value = float(final.objective[best])
+    same = np.abs(final.objective - value) <= AGREEMENT * abs(value) + 1e-300
+    agreed = int(np.sum(same[1:]))
+    convergence = Convergence(bool(final.converged[best]), len(rows), agreed, float(final.decrease[best]),
+                              int(found.iterations.sum() + final.iterations.sum()))  # fmt: skip
+    return stage, final.u[best], convergence
+
+
+def _positive_delta(problem: Problem, u: np.ndarray) -> float:
+    r, _ = residuals_at(replace(problem, delta=None), u)
+    r = r[np.isfinite(r)]
+    delta = tied_delta(r, problem.free) if r.size else 0.0
+    return max(delta, 1e-12 * float(np.median(np.abs(problem.y))) if not problem.objective.log else 1e-12)
+
+
+def _settle(problem: Problem, u: np.ndarray) -> tuple[Problem, np.ndarray]:
+    """Delta tied to the noise and the optimum under it, to a fixed point."""
+    for _ in range(20):
+        delta = _positive_delta(problem, u)
+        problem = replace(problem, delta=delta)
+        u = minimise(problem, u[None], tolerance=1e-10).u[0]
+        if abs(_positive_delta(problem, u) - delta) <= 1e-3 * delta:
+            break
+    return problem, u
+
+
+def _settle_priors(problem: Problem, u: np.ndarray) -> tuple[Problem, np.ndarray]:
+    """The noise that priors are weighed against, and the optimum under it, to a fixed point."""
+    for _ in range(10):
+        r, _ = residuals_at(problem, u)
+        noise = max(noise_scale(r, problem.free), 1e-12)
+        done = abs(noise - problem.priors.noise) <= 1e-3 * noise
+        problem = replace(problem, priors=replace(problem.priors, noise=noise))
+        u = minimise(problem, u[None], tolerance=1e-10).u[0]
+        if done:
+            break
+    return problem, u
+
+
+def _certify(problem: Problem, u: np.ndarray) -> tuple[np.ndarray, float, bool, float]:
+    """A last, orthogonally factorised descent, and the gradient test on where it ends."""
+    precise = problem.runs <= 20_000
+    last = minimise(problem, u[None], tolerance=1e-16, iterations=30, precise=precise)
+    value = float(last.objective[0])
+    proof = minimise(problem, last.u, tolerance=1e-12, iterations=1, precise=precise)
+    size = float(np.sum(np.log(problem.y) ** 2)) if problem.objective.log else float(np.sum(problem.y**2))
+    exact = value <= 1e-24 * max(size, 1e-300)  # the runs lie on the law to rounding: nothing is left to decrease
+    decrease = 0.0 if exact else float(proof.decrease[0])
+    return last.u[0], value, bool(np.isfinite(value) and decrease <= GRADIENT_TEST), decrease
