@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from similitude._errors import ArgumentError, DataError
+from similitude._errors import DataError
 from similitude._quantity import Unit
 from similitude.laws._application import application
 from similitude.laws._catalogue import catalogue, get
@@ -65,7 +65,9 @@ def law_from_dict(values: Mapping[str, Any]) -> Law:
     inputs = {k: _unit_from_dict(u, k) for k, u in _section(values, "inputs").items()}
     output = _unit_from_dict(values.get("output"), "output")
     params = {k: _parameter_from_dict(p, k) for k, p in _section(values, "params").items()}
-    name, title, counts = (_text(values, k, d) for k, d in (("name", "formula"), ("title", ""), ("counts", "undeclared")))
+    name, title, counts = (
+        _text(values, k, d) for k, d in (("name", "formula"), ("title", ""), ("counts", "undeclared"))
+    )
     if "law" in values:
         return _application_from_dict(get(values["law"]), values, inputs, output, params, name, title, counts)
     read = formula_law(values["formula"], inputs, output=output, name=name, longest=LONGEST_STORED)

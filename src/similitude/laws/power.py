@@ -45,7 +45,7 @@ def power_floor(x, *, E, a, c):
 @law(
     inputs={"x": COUNT},
     output=SCORE,
-    params={"x_c": scale_of("x", 1e2, 1e5, 1e8), "a": positive(0.05, 0.1, 0.3, 1.0)},
+    params={"x_c": scale_of("x", 1e-2, 1.0, 1e2, 1e5, 1e8), "a": positive(0.05, 0.1, 0.3, 1.0)},
     source=paper("kaplan2020", where="eq. 1.1"),
     title="power law with a scale",
 )
