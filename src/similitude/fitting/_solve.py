@@ -97,7 +97,7 @@ def _optimum(problem: Problem, rows: np.ndarray) -> tuple[Problem, np.ndarray, C
     stage = problem
     if huber:  # a delta from the residuals, not a tiny one, while the starts are still far from the optimum
         stage = replace(problem, delta=_positive_delta(problem, rows[0]))
-    found = minimise(stage, rows, tolerance=1e-9, iterations=100)
+    found = minimise(stage, rows, tolerance=1e-7, iterations=60)
     u = found.u[found.best()]
     if huber and problem.objective.delta is None:
         stage, u = _settle(stage, u)
@@ -130,7 +130,7 @@ def _settle(problem: Problem, u: np.ndarray) -> tuple[Problem, np.ndarray]:
     for _ in range(20):
         delta = _positive_delta(problem, u)
         problem = replace(problem, delta=delta)
-        u = minimise(problem, u[None], tolerance=1e-10).u[0]
+        u = minimise(problem, u[None], tolerance=1e-7).u[0]
         if abs(_positive_delta(problem, u) - delta) <= 1e-3 * delta:
             break
     return problem, u
