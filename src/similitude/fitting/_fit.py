@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from similitude._dual import Dual
-from similitude._errors import ArgumentError, ConvergenceError, QuestionError
+from similitude._errors import ConvergenceError, QuestionError
 from similitude.fitting import _diagnose
 from similitude.fitting._bootstrap import Bootstrap, bootstrap
 from similitude.fitting._new_run import new_run_ends
