@@ -25,7 +25,7 @@ def parameter_rows(fit: Fit) -> list[tuple[str, float, float | None, float | Non
 def parameter_table(fit: Fit) -> Table:
     """The parameters with their intervals."""
     rows = [
-        (name, value if state == "fixed" else Interval(value, low, high), "" if state == "free" else state)
+        (name, _cell(fit, value, low, high, state), "" if state == "free" else state)
         for name, value, low, high, state in parameter_rows(fit)
     ]
     return Table(
@@ -36,14 +36,32 @@ def parameter_table(fit: Fit) -> Table:
     )
 
 
+def _cell(fit: Fit, value: float, low: float | None, high: float | None, state: str) -> Any:
+    if state == "fixed":
+        return value
+    return Interval(value, low, high) if fit.identified else "not determined"
+
+
 def summary(fit: Fit) -> Text:
     """What was minimised on what, and the proof of the optimum."""
     lines = [
-        f"{len(fit.observed)} runs of {fit.runs.source}; {fit.objective.describe(fit.delta or 0.0)}; "
+        f"{len(fit.observed)} runs of {fit.runs.source}; {objective_sentence(fit)}; "
         f"objective {fit.objective_value:.7g}.",
         f"{fit.convergence}; condition number {fit.condition:.0f}; residual sd {_noise(fit)}.",
     ]
     return Text("", lines, points=fit.warnings)
+
+
+def objective_sentence(fit: Fit) -> str:
+    """What was minimised, in words."""
+    clusters = fit.solution.problem.clusters
+    if clusters is None:
+        return fit.objective.describe(fit.delta or 0.0)
+    where = "log residuals" if fit.objective.log else "raw residuals"
+    return (
+        f"least squares of {where} with an error shared by the rows of each of {len(clusters.sizes)} runs "
+        f"(shared sd {fit.offset:.2g}, own sd {fit._within_noise():.2g}, by restricted likelihood)"
+    )
 
 
 def _noise(fit: Fit) -> str:
