@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def largest_model(
     if flop is None:
         raise ArgumentError("the budget says no amount: give days or dollars with the accelerators")
     served = amount("inference_tokens", inference_tokens, "tokens")
-    money = {"budget": purse} if purse is not None else {"flop": flop}
+    money: dict[str, Any] = {"budget": purse} if purse is not None else {"flop": flop}
     if tokens_per_parameter is None:
         return plan(estimate, **money, inference_tokens=served, at=at, level=level, seed=seed)
     ratio = amount("tokens_per_parameter", tokens_per_parameter, "ratio")

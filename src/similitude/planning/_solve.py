@@ -19,6 +19,8 @@ Params = Mapping[str, Any]
 # tokens per parameter from 1e-6 to 1e9: half as many decades in D around sqrt(C / 6)
 REACH = (-3 * np.log(10.0), 4.5 * np.log(10.0))
 GRID = 32
+FINE = 256  # for a few problems, where a narrow valley must not be missed
+FEW = 64
 NODES = 9
 NEAR = 0.5  # of log D: closer than this a guess is polished, farther it is found anew
 CHUNK = 150_000  # numbers in one grid evaluation: stays in the cache
@@ -83,7 +85,7 @@ def _by_grid(surface: Surface, params: Params, costs: np.ndarray, rounds: int = 
 
 def _start(surface: Surface, params: Params, costs: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
     """The vertex and curvature of the parabola through the lowest interior grid point and its neighbours."""
-    offsets = np.linspace(*REACH, GRID)
+    offsets = np.linspace(*REACH, GRID if costs.size > FEW else FINE)
     spacing = float(offsets[1] - offsets[0])
     centre = (costs - LOG_RULE) / 2
     log_d = centre[..., None] + offsets
