@@ -38,6 +38,7 @@ __all__ = [
 ROLES = (
     "measured",
     "outlier",
+    "binned",
     "fitted",
     "extrapolated",
     "band",

@@ -55,7 +55,13 @@ def _rows(series: Any) -> list[dict[Any, Any]]:
     elif isinstance(series, Band):
         columns |= {"low": series.low, "high": series.high}
     else:
-        columns |= {"y": series.y, "low": series.low, "high": series.high, "shade": series.shade, "label": series.labels}
+        columns |= {
+            "y": series.y,
+            "low": series.low,
+            "high": series.high,
+            "shade": series.shade,
+            "label": series.labels,
+        }
         columns |= {("value", k): v for k, v in series.values.items()}
     columns = {k: v for k, v in columns.items() if v is not None}
     return [{**head, **dict(zip(columns, values))} for values in zip(*columns.values())]

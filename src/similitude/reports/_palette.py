@@ -44,7 +44,7 @@ MARKS = {
     "bin": "M-4.5-4.5h9v9h-9z",
 }
 _BY_GROUP = ("circle", "square", "triangle", "diamond", "down")
-_BY_ROLE = {"outlier": "cross", "optimum": "star", "target": "ring"}
+_BY_ROLE = {"binned": "bin", "outlier": "cross", "optimum": "star", "target": "ring"}
 
 
 def mark_of(role: str, rank: int | None) -> str:

@@ -148,7 +148,9 @@ def _draw_points(series: Points, ax: Axes, shade: Scale | None, rank: int | None
 
 def _draw_line(series: Line, ax: Axes, shade: Scale | None, order: int) -> None:
     thin = series.role in ("contour", "reference")
-    color = _color(series, shade, {"frontier": "ink", "contour": "muted", "reference": "muted"}.get(series.role, "accent"))
+    color = _color(
+        series, shade, {"frontier": "ink", "contour": "muted", "reference": "muted"}.get(series.role, "accent")
+    )
     width = 0.8 if thin else 1.5
     ax.plot(series.x, series.y, color=color, lw=width, ls=_DASHES.get(series.role, "-"), label=series.name,
             zorder=2.5 + order / 1000)  # fmt: skip

@@ -30,7 +30,9 @@ def draw_svg(figure: Figure, first_rows: Sequence[int]) -> str:
     x, y = scales_of(figure)
     shade = shade_of(figure)
     names = list(dict.fromkeys(s.name for s in figure.series))
-    ranks = {g: i for i, g in enumerate(sorted({s.group for s in figure.series if getattr(s, "group", None) is not None}))}
+    ranks = {
+        g: i for i, g in enumerate(sorted({s.group for s in figure.series if getattr(s, "group", None) is not None}))
+    }
     under, over = [], []
     for series, row in zip(figure.series, first_rows):
         rank = ranks.get(getattr(series, "group", None))
@@ -89,10 +91,18 @@ def _points(series: Points, x: Scale, y: Scale, shade: Scale | None, rank: int |
     if series.shade is not None and shade is not None:
         places = shade.place(series.shade)
         steps = [f' class="s{step_of(float(p))}"' if np.isfinite(p) else "" for p in places]
+    if series.role == "binned":
+        steps = _weights(series.values["count"])
     arms = _error_bars(series, xs, y)
     # A point without a place (missing, or not positive on a log axis) still takes its row, so rows and marks agree.
     marks = (f'<use href="#mk-{mark}"{_at(a, b)}{s}/>' for a, b, s in zip(xs, ys, steps))
     return arms + "".join(marks)
+
+
+def _weights(counts: Sequence[Any]) -> list[str]:
+    """Opacity by the logarithm of a bin's count."""
+    full = np.log1p(max(counts))
+    return [f' opacity="{0.15 + 0.85 * float(np.log1p(c) / full):.2f}"' for c in counts]
 
 
 def _at(a: float, b: float) -> str:
@@ -171,7 +181,9 @@ def _axes(x: Scale, y: Scale) -> str:
         parts.append(f'<line{kind} x1="0" x2="100%" y1="{p}" y2="{p}"/>')
         if tick.label:
             parts.append(f'<text class="yt" x="0" y="{p}" dx="-7" dy=".35em">{escape(tick.label)}</text>')
-    frame = '<line class="base" x1="0" x2="100%" y1="100%" y2="100%"/><line class="base" x1="0" x2="0" y1="0" y2="100%"/>'
+    frame = (
+        '<line class="base" x1="0" x2="100%" y1="100%" y2="100%"/><line class="base" x1="0" x2="0" y1="0" y2="100%"/>'
+    )
     return "".join(parts) + frame
 
 

@@ -96,7 +96,9 @@ def _(view: Interval, width: int, color: bool) -> list[str]:
 @_lines.register
 def _(view: Text, width: int, color: bool) -> list[str]:
     style = {"warning": "signal", "headline": "bold"}.get(view.tone, "")
-    title = [_styled(_printable(view.title), "bold" if view.tone != "warning" else "signal", color)] if view.title else []
+    title = (
+        [_styled(_printable(view.title), "bold" if view.tone != "warning" else "signal", color)] if view.title else []
+    )
     paragraphs = view.paragraphs if view.markup == "text" else ()
     body = [_styled(line, style, color) for p in paragraphs for line in _wrapped(p, width)]
     points = [line for p in view.points for line in _wrapped(p, width, "- ")]
