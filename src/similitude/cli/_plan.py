@@ -1,0 +1,130 @@
+"""`similitude plan`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from similitude._errors import ArgumentError, did_you_mean
+from similitude.cli import _parse
+from similitude.cli._options import json_option, seed_option
+from similitude.cli._output import note, print_json, print_text
+from similitude.cli._sources import read_estimate
+
+if TYPE_CHECKING:
+    from similitude.laws import Estimate
+    from similitude.planning import Plan
+
+_EPILOG = """\b
+similitude plan fit.json --flop 1e24
+similitude plan fit.json --gpus 64xH100 --days 14 --max-params 8B
+similitude plan fit.json --loss 2.1 --inference-tokens 2T --gpus H100
+similitude plan fit.json --flop 1e24 --require "loss.high <= 2.1"
+similitude plan chinchilla:besiroglu2024 --flop 5.76e23"""
+
+_REQUIREMENT = re.compile(r"\s*([A-Za-z_]+)(?:\.(low|high))?\s*(<=|>=|<|>)\s*(.+?)\s*")
+_ORDER = {"<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b}
+_REQUIRED = ("N", "D", "loss", "flop", "tokens_per_parameter", "days", "dollars", "extrapolation")
+_PLAN_OPTIONS = (
+    click.option("--flop", metavar="FLOP", help="Training compute, e.g. 1e24 or '3 PF-days'."),
+    click.option("--loss", "target", type=float, metavar="LOSS", help="The least compute that reaches this loss."),
+    click.option("--gpus", metavar="NxKIND", help="Accelerators, e.g. 64xH100, for --days or --dollars."),
+    click.option("--days", metavar="DAYS", help="Days on these accelerators."),
+    click.option("--dollars", metavar="$", help="Money to spend, e.g. 2M."),
+    click.option("--mfu", type=float, default=0.4, show_default=True, help="Share of the peak that training reaches."),
+    click.option("--price", metavar="$", help="Dollars for an accelerator and hour."),
+    click.option("--inference-tokens", metavar="TOKENS", help="Tokens to be served by the model, counted in its cost."),
+    click.option("--max-params", metavar="N", help="The largest model allowed, e.g. 8B."),
+    click.option("--at", metavar="INPUT=VALUE,...", multiple=True, help="Hold inputs, e.g. U=100B, or N=8B."),
+)
+
+
+def plan_options(function: Any) -> Any:
+    """Everything that asks a question of a plan."""
+    for option in reversed(_PLAN_OPTIONS):
+        function = option(function)
+    return function
+
+
+@click.command("plan", epilog=_EPILOG)
+@click.argument("fit")
+@plan_options
+@click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
+@click.option("--group", metavar="VALUE", help="Which fit of those made --by a column.")
+@click.option("--require", metavar="CONDITION", multiple=True, help='Exit with 1 unless this holds, e.g. "loss <= 2.1".')
+@seed_option
+@json_option
+def command(fit: str, group: str | None, require: tuple[str, ...], as_json: bool, **options: Any) -> int:
+    """Choose parameters and tokens for a budget or a target loss.
+
+    Ask with --flop, --loss, or --gpus with --days or --dollars; --at N=8B alone asks for the tokens that size is best
+    for. FIT is a file that 'similitude fit -o FIT' wrote ("-" for standard input), or a published set such as
+    chinchilla:besiroglu2024. With --require, the plan is printed either way.
+    """
+    gates = [_gate(text) for text in require]
+    estimate = read_estimate(fit, group)
+    made = ask(estimate, options)
+    if as_json:
+        print_json(_document(made))
+    else:
+        print_text(made)
+    failed = [text for text, gate in zip(require, gates) if not _holds(made, *gate)]
+    for text in failed:
+        note(f"the plan does not meet --require {text!r}")
+    return 1 if failed else 0
+
+
+def ask(estimate: Estimate, options: dict[str, Any]) -> Plan:
+    """The plan that the options ask for."""
+    from similitude.planning import budget, plan
+
+    spend = {k: options[k] for k in ("gpus", "days", "dollars")}
+    means = None
+    if any(v is not None for v in spend.values()):
+        price = None if options["price"] is None else _parse.number("--price", options["price"])
+        means = budget(**spend, mfu=options["mfu"], price=price)
+    held = {k: v for point in _parse.points(options["at"], estimate.law.inputs) for k, v in point.items()}
+    return plan(
+        estimate,
+        flop=options["flop"],
+        loss=options["target"],
+        budget=means,
+        inference_tokens=options["inference_tokens"],
+        at=held,
+        max_parameters=options["max_params"],
+        level=options.get("level", 0.9),
+        seed=options.get("seed", 0),
+    )
+
+
+def is_asked(options: dict[str, Any]) -> bool:
+    """Whether any of the options asks for a plan."""
+    return any(options[k] not in (None, ()) for k in ("flop", "target", "gpus", "days", "dollars", "at", "max_params"))
+
+
+def _document(made: Plan) -> dict[str, Any]:
+    """The plan without the curves that figures are drawn from."""
+    return {k: v for k, v in made.to_dict().items() if k != "curves"}
+
+
+def _gate(text: str) -> tuple[str, str | None, str, float]:
+    match = _REQUIREMENT.fullmatch(text)
+    if match is None:
+        raise ArgumentError(f"--require {text!r}: expected a comparison such as \"loss.high <= 2.1\" or \"N < 8B\"")
+    name, end, order, limit = match.groups()
+    if name not in _REQUIRED:
+        known = ", ".join(_REQUIRED)
+        raise ArgumentError(f"--require {text!r}: a plan has no '{name}'{did_you_mean(name, _REQUIRED)} (it has {known})")
+    return name, end, order, _parse.number(f"--require {text!r}", limit)
+
+
+def _holds(made: Plan, name: str, end: str | None, order: str, limit: float) -> bool:
+    """Whether the plan meets it; an end that is not known meets nothing."""
+    value: Any = getattr(made, name)
+    if hasattr(value, "value"):
+        value = getattr(value, end or "value")
+    elif end is not None:
+        return False
+    return value is not None and _ORDER[order](value, limit)
