@@ -50,10 +50,14 @@ class Root(click.Group):
             return None
         return import_module(f"similitude.cli._{cmd_name}").command
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             listed = ", ".join(COMMANDS)
-            raise click.UsageError(f"no command '{args[0]}'{did_you_mean(args[0], COMMANDS)}; the commands are: {listed}")
+            raise click.UsageError(
+                f"no command '{args[0]}'{did_you_mean(args[0], COMMANDS)}; the commands are: {listed}"
+            )
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -28,10 +28,17 @@ similitude fit curve.csv --law power_floor --loss error_rate --input x=images"""
 @click.command("fit", epilog=_EPILOG)
 @click.argument("runs")
 @click.option(
-    "--law", "law", metavar="NAME|FORMULA", required=True, shell_complete=law_names, help="A law of the catalogue, or a formula."
+    "--law",
+    "law",
+    metavar="NAME|FORMULA",
+    required=True,
+    shell_complete=law_names,
+    help="A law of the catalogue, or a formula.",
 )
 @output_option('Write the fit to this file ("-": standard output).')
-@click.option("--input", "inputs", metavar="INPUT=COLUMN", multiple=True, help="Column of an input of the law, e.g. x=D.")
+@click.option(
+    "--input", "inputs", metavar="INPUT=COLUMN", multiple=True, help="Column of an input of the law, e.g. x=D."
+)
 @click.option("--fix", metavar="NAME=VALUE", multiple=True, help="Hold a parameter, e.g. E=1.69.")
 @click.option("--tie", metavar="NAME=NAME", multiple=True, help="Make parameters equal, e.g. alpha=beta.")
 @click.option("--bound", metavar="NAME=LOW:HIGH", multiple=True, help="Keep a parameter within, e.g. alpha=0.1:1.")
@@ -46,7 +53,9 @@ similitude fit curve.csv --law power_floor --loss error_rate --input x=images"""
     help="What is summed: Huber's function or squares, of log or raw residuals.",
 )
 @click.option("--delta", type=float, help="Huber's threshold.  [default: tied to the noise; papers: 1e-3]")
-@click.option("--asymmetry", type=float, default=0.5, show_default=True, help="Share of the penalty on runs above the law.")
+@click.option(
+    "--asymmetry", type=float, default=0.5, show_default=True, help="Share of the penalty on runs above the law."
+)
 @click.option("--weights", metavar="COLUMN", help="Column of weights (inverse variances).")
 @click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
 @click.option(
@@ -57,8 +66,19 @@ similitude fit curve.csv --law power_floor --loss error_rate --input x=images"""
     help="How intervals are made: profile likelihood, delta method, or a bootstrap.",
 )
 @click.option("--resamples", type=int, help="Resamples of a bootstrap.  [default: 400]")
-@click.option("--cluster", metavar="COLUMN|none", default="auto", help="Rows with equal values here share an error.  [default: run ids]")
-@click.option("--noise", type=click.Choice(["constant", "scale"]), default="constant", show_default=True, help="Whether noise changes with compute.")
+@click.option(
+    "--cluster",
+    metavar="COLUMN|none",
+    default="auto",
+    help="Rows with equal values here share an error.  [default: run ids]",
+)
+@click.option(
+    "--noise",
+    type=click.Choice(["constant", "scale"]),
+    default="constant",
+    show_default=True,
+    help="Whether noise changes with compute.",
+)
 @reading_options
 @seed_option
 @json_option
@@ -88,7 +108,9 @@ def _keywords(options: dict[str, Any]) -> dict[str, Any]:
         options["objective"], delta=options["delta"], asymmetry=options["asymmetry"], weights=options["weights"]
     )
     if options["resamples"] is not None and options["method"] in ("profile", "delta"):
-        raise ArgumentError(f"--resamples belongs to a bootstrap, such as --method case; {options['method']} makes none")
+        raise ArgumentError(
+            f"--resamples belongs to a bootstrap, such as --method case; {options['method']} makes none"
+        )
     cluster = None if options["cluster"] == "none" else options["cluster"]
     return {
         "objective": objective,

@@ -42,7 +42,13 @@ def _entry(law: Law) -> dict[str, Any]:
 
 def _details(law: Law) -> dict[str, Any]:
     sets = {
-        key: {"values": dict(e.values), "digits": dict(e.digits), "counts": e.counts, "source": str(e.source), "note": e.note}
+        key: {
+            "values": dict(e.values),
+            "digits": dict(e.digits),
+            "counts": e.counts,
+            "source": str(e.source),
+            "note": e.note,
+        }
         for key, e in law.published.items()
     }
     return {
@@ -61,7 +67,10 @@ def _listing(laws: list[Law]) -> Any:
 
     rows = [(law.name, law.text(), ", ".join(law.published)) for law in laws]
     return Table(
-        "Laws", ("name", "formula", "published"), rows, note="similitude laws NAME shows one, with its coefficients and sources."
+        "Laws",
+        ("name", "formula", "published"),
+        rows,
+        note="similitude laws NAME shows one, with its coefficients and sources.",
     )
 
 
@@ -75,9 +84,12 @@ def _page(law: Law) -> str:
     parts: list[Any] = [Text(law.title, facts)]
     if law.published:
         rows = [
-            (key, *(e.digits.get(p, "") for p in law.params), e.counts, str(e.source)) for key, e in law.published.items()
+            (key, *(e.digits.get(p, "") for p in law.params), e.counts, str(e.source))
+            for key, e in law.published.items()
         ]
         parts.append(Table("Published coefficients", ("set", *law.params, "N counts", "source"), rows))
         parts.append(Text(points=[f"{key}: {e.note}" for key, e in law.published.items() if e.note]))
-        parts.append(Text("", [f"Use one as a FIT: similitude predict {law.name}:{next(iter(law.published))} --at ..."]))
+        parts.append(
+            Text("", [f"Use one as a FIT: similitude predict {law.name}:{next(iter(law.published))} --at ..."])
+        )
     return "\n\n".join(text for part in parts if (text := str(part)))

@@ -12,7 +12,9 @@ __all__ = ["json_option", "law_names", "output_option", "reading_options", "seed
 F = TypeVar("F", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
-seed_option = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all that is random.")
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all that is random."
+)
 
 
 def output_option(what: str, **more: Any) -> Callable[[F], F]:
@@ -33,8 +35,12 @@ _READING = (
     click.option("--D", "D_column", metavar="COLUMN", help="Column of tokens."),
     click.option("--C", "C_column", metavar="COLUMN", help="Column of training FLOP."),
     click.option("--loss", "loss_column", metavar="COLUMN", help="Column of the loss, or another score to fit."),
-    click.option("--column", "columns", metavar="ROLE=COLUMN", multiple=True, help="Column of another role, e.g. U=unique."),
-    click.option("--units", "units", metavar="COLUMN=UNIT", multiple=True, help="Unit of a column, e.g. N=B, loss=bits/byte."),
+    click.option(
+        "--column", "columns", metavar="ROLE=COLUMN", multiple=True, help="Column of another role, e.g. U=unique."
+    ),
+    click.option(
+        "--units", "units", metavar="COLUMN=UNIT", multiple=True, help="Unit of a column, e.g. N=B, loss=bits/byte."
+    ),
     click.option(
         "--counts",
         type=click.Choice(["total", "without embeddings", "without embeddings and head", "active"]),

@@ -53,7 +53,9 @@ def plan_options(function: Any) -> Any:
 @plan_options
 @click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
 @click.option("--group", metavar="VALUE", help="Which fit of those made --by a column.")
-@click.option("--require", metavar="CONDITION", multiple=True, help='Exit with 1 unless this holds, e.g. "loss <= 2.1".')
+@click.option(
+    "--require", metavar="CONDITION", multiple=True, help='Exit with 1 unless this holds, e.g. "loss <= 2.1".'
+)
 @seed_option
 @json_option
 def command(fit: str, group: str | None, require: tuple[str, ...], as_json: bool, **options: Any) -> int:
@@ -112,11 +114,13 @@ def _document(made: Plan) -> dict[str, Any]:
 def _gate(text: str) -> tuple[str, str | None, str, float]:
     match = _REQUIREMENT.fullmatch(text)
     if match is None:
-        raise ArgumentError(f"--require {text!r}: expected a comparison such as \"loss.high <= 2.1\" or \"N < 8B\"")
+        raise ArgumentError(f'--require {text!r}: expected a comparison such as "loss.high <= 2.1" or "N < 8B"')
     name, end, order, limit = match.groups()
     if name not in _REQUIRED:
         known = ", ".join(_REQUIRED)
-        raise ArgumentError(f"--require {text!r}: a plan has no '{name}'{did_you_mean(name, _REQUIRED)} (it has {known})")
+        raise ArgumentError(
+            f"--require {text!r}: a plan has no '{name}'{did_you_mean(name, _REQUIRED)} (it has {known})"
+        )
     return name, end, order, _parse.number(f"--require {text!r}", limit)
 
 

@@ -25,12 +25,16 @@ similitude predict chinchilla:besiroglu2024 --at N=70B,D=1.4T"""
 
 @click.command("predict", epilog=_EPILOG)
 @click.argument("fit")
-@click.option("--at", metavar="INPUT=VALUE,...", multiple=True, help="A point, e.g. N=70B,D=1.4T; may be given many times.")
+@click.option(
+    "--at", metavar="INPUT=VALUE,...", multiple=True, help="A point, e.g. N=70B,D=1.4T; may be given many times."
+)
 @click.option("--points", metavar="TABLE", help='A table with a point in each row ("-": standard input).')
 @click.option("--level", type=float, help="Coverage of the intervals.  [default: that of the fit]")
 @click.option("--group", metavar="VALUE", help="Which fit of those made --by a column.")
 @json_option
-def command(fit: str, at: tuple[str, ...], points: str | None, level: float | None, group: str | None, as_json: bool) -> None:
+def command(
+    fit: str, at: tuple[str, ...], points: str | None, level: float | None, group: str | None, as_json: bool
+) -> None:
     """Predict at inputs, with an interval and the distance beyond the runs.
 
     FIT is a file that 'similitude fit -o FIT' wrote ("-" for standard input), or a published set such as
@@ -92,7 +96,11 @@ def _table(estimate: Estimate, made: list[Prediction]) -> Any:
     first = made[0]
     level = "" if first.level is None else f", {first.level:.0%} interval"
     known = first.level is not None
-    columns = [*estimate.law.inputs, Column(f"value{level}", first.unit), *([Column("a new run"), "beyond the runs"] if known else [])]
+    columns = [
+        *estimate.law.inputs,
+        Column(f"value{level}", first.unit),
+        *([Column("a new run"), "beyond the runs"] if known else []),
+    ]
     rows = [
         (
             *(format_quantity(p.at[k]) for k in estimate.law.inputs),

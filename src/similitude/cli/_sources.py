@@ -145,7 +145,9 @@ def find_law(
         raise ArgumentError(f"--input {unknown[0]}: the formula {text!r} has no such name (it has {', '.join(names)})")
     if not found:
         there = "" if runs is None else f" (the columns of {runs.source} are: {', '.join(runs.names)})"
-        raise ArgumentError(f"the formula {text!r} names no column of the runs{there}; write one, or name it: --input x=D")
+        raise ArgumentError(
+            f"the formula {text!r} names no column of the runs{there}; write one, or name it: --input x=D"
+        )
     units = {n: _unit(n, runs) for n in found}
     known = {k: v for k, v in (starts or {}).items() if k in names}
     return formula_law(text, units, starts=known, output=_output_unit(runs))
