@@ -53,7 +53,7 @@ class Prediction:
     def __repr__(self) -> str:
         if np.ndim(self.value):
             return f"Prediction({np.size(self.value)} points)"
-        from similitude._quantity import format_interval
+        from similitude._digits import format_interval
 
         return f"Prediction({format_interval(self.value, self.low, self.high)} {self.unit})"
 
