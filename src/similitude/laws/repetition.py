@@ -45,9 +45,9 @@ __all__ = ["data_constrained"]
 def data_constrained(N, D, U, *, E, A, alpha, B, beta, R_D_star, R_N_star):
     """Chinchilla's law in effective tokens D' and parameters N' when U unique tokens are repeated to make D.
 
-    Use it to weigh more epochs against more parameters when unique data are scarce: repeated tokens fade with the scale
-    R_D* epochs, parameters beyond what U tokens can feed with R_N*. Trap: it can only level off; where repetition raises
-    the loss, or the weight decay differs much from the authors', it does not apply.
+    Use it to weigh more epochs against more parameters when unique data are scarce: repeated tokens fade with the
+    scale of R_D* epochs, parameters beyond what U tokens can feed with R_N*. Trap: it can only level off; where
+    repetition raises the loss, or the weight decay differs much from the authors', it does not apply.
     """
     U_D = let("U_D", minimum(U, D))
     G = let("G", (alpha * A / (beta * B)) ** (1 / (alpha + beta)))
