@@ -12,7 +12,7 @@ from similitude._errors import ArgumentError, QuestionError
 from similitude._view import Interval
 from similitude.laws import Estimate
 from similitude.planning._budget import Budget, amount
-from similitude.planning._certainty import ends_of, regret_of
+from similitude.planning._certainty import Ends, draws_of, ends_of, regret_of
 from similitude.planning._off_optimum import curves_of, excess_of, rows_of_one, table_of
 from similitude.planning._plan import Check, Plan
 from similitude.planning._power import PowerSum
@@ -57,6 +57,11 @@ def plan(
     if not 0 < level < 1:
         raise ArgumentError(f"level = {level:g}; expected a number between 0 and 1, such as 0.9")
     question = _ask(estimate, flop, loss, budget, inference_tokens, at, max_parameters)
+    if not getattr(estimate, "identified", True):
+        raise QuestionError(
+            f"{estimate.label}: these runs cannot tell what N and D do apart, so no division of compute follows from "
+            "them; add runs at other tokens per parameter, or fix parameters of the law"
+        )
     return _complete(estimate, question, budget, level, seed)
 
 
@@ -90,6 +95,7 @@ def _ask(
     return Question.of(
         surface,
         estimate.values,
+        given={**fixed, **({} if flop is None else {"flop": flop})},
         log_flop=_log(flop),
         loss=loss,
         log_n=_log(fixed.get("N")),
@@ -108,16 +114,17 @@ def _complete(estimate: Estimate, question: Question, budget: Budget | None, lev
     log_n, log_d = choice = _choice(estimate, question, values)
     surface = question.surface
     training = float(np.exp(LOG_RULE + log_n + log_d))
+    draws = draws_of(estimate, seed)
     ends = ends_of(estimate, question, choice, level)
     log_flop = float(surface.log_cost(log_n, log_d))
-    compute = _interval(log_flop, ends["C"], "FLOP")
+    compute = _interval(log_flop, ends["C"], "FLOP", question.given.get("flop"))
     check = _check(question, values, choice)
     made = Plan(
         label=estimate.label,
         law=estimate.law.name,
         question=question_words(question),
-        N=_interval(log_n, ends["N"], "parameters"),
-        D=_interval(log_d, ends["D"], "tokens"),
+        N=_interval(log_n, ends["N"], "parameters", question.given.get("N")),
+        D=_interval(log_d, ends["D"], "tokens", question.given.get("D")),
         loss=Interval(_first(surface.loss(values, log_n, log_d)), *ends["loss"], unit=str(estimate.law.output)),
         tokens_per_parameter=_interval(log_d - log_n, ends["M"], "tokens/parameter"),
         compute=compute,
@@ -128,13 +135,13 @@ def _complete(estimate: Estimate, question: Question, budget: Budget | None, lev
         level=level if hasattr(estimate, "interval_of") else None,
         days=_converted(budget and budget.days_for, training, compute, "days"),
         dollars=_converted(budget and budget.dollars_for, training, compute, "$"),
-        regret=regret_of(estimate, question, choice, level, seed) if question.free else None,
+        regret=regret_of(question, choice, draws, level) if question.free else None,
         excess=None if question.free else excess_of(question, values, choice),
         off_optimum=table_of(question, values, log_flop),
-        sensitivity=sensitivity_of(estimate, question, budget, seed),
+        sensitivity=sensitivity_of(estimate, question, budget, draws),
         extrapolation=extrapolation_of(estimate, training),
         check=check,
-        curves=curves_of(estimate, question, choice, level, seed),
+        curves=curves_of(estimate, question, choice, draws, level),
         estimate=estimate,
     )
     return replace(made, assumptions=assumptions_of(made, question, budget), warnings=warnings_of(made, question))
@@ -151,9 +158,9 @@ def _first(value: Any) -> float:
     return float(np.ravel(value)[0])
 
 
-def _interval(log_value: float, ends: tuple[float | None, float | None], unit: str) -> Interval:
+def _interval(log_value: float, ends: Ends, unit: str, given: float | None = None) -> Interval:
     low, high = (None if e is None else float(np.exp(e)) for e in ends)
-    return Interval(float(np.exp(log_value)), low, high, unit)
+    return Interval(float(np.exp(log_value)) if given is None else given, low, high, unit)
 
 
 def _converted(

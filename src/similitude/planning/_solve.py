@@ -48,10 +48,11 @@ def as_rows(params: Params) -> dict[str, np.ndarray]:
     return {k: np.reshape(np.asarray(v, float), (-1, 1)) for k, v in params.items()}
 
 
-def minimise(surface: Surface, params: Params, log_flop: Any) -> Optimum:
+def minimise(surface: Surface, params: Params, log_flop: Any, rounds: int = ROUNDS) -> Optimum:
     """The interior minimum of loss along each cost, for each row of parameters.
 
-    `params` are scalars or (rows,); `log_flop` is a scalar, (budgets,) or (rows, budgets).
+    `params` are scalars or (rows,); `log_flop` is a scalar, (budgets,) or (rows, budgets). `rounds` of Newton's steps:
+    one leaves the vertex of the grid's parabola, good to about 1e-4 of the reducible loss.
     """
     params = as_rows(params)
     rows = rows_of(params)
@@ -61,8 +62,8 @@ def minimise(surface: Surface, params: Params, log_flop: Any) -> Optimum:
     parts = []
     for start in range(0, rows, step):
         part = {k: v[start : start + step] if len(v) > 1 else v for k, v in params.items()}
-        solve = _by_nodes if shared else _by_grid
-        parts.append(solve(surface, part, costs[start : start + step]))
+        here = costs[start : start + step]
+        parts.append(_by_nodes(surface, part, here) if shared else _by_grid(surface, part, here, rounds))
     return Optimum(*(np.concatenate([p[j] for p in parts]) for j in range(4)))
 
 
@@ -73,9 +74,9 @@ def _answer(surface: Surface, costs: np.ndarray, log_d: np.ndarray, loss: np.nda
     return surface.log_parameters(costs, log_d), log_d, loss, np.broadcast_to(edge, log_d.shape)
 
 
-def _by_grid(surface: Surface, params: Params, costs: np.ndarray) -> Answer:
+def _by_grid(surface: Surface, params: Params, costs: np.ndarray, rounds: int = ROUNDS) -> Answer:
     log_d, curvature, spacing, edge = _start(surface, params, costs)
-    log_d, loss = _polish(surface, params, costs, log_d, curvature, spacing)
+    log_d, loss = _polish(surface, params, costs, log_d, (curvature, spacing), rounds)
     return _answer(surface, costs, log_d, loss, edge)
 
 
@@ -101,14 +102,23 @@ def _start(surface: Surface, params: Params, costs: np.ndarray) -> tuple[np.ndar
 
 
 def _polish(
-    surface: Surface, params: Params, costs: np.ndarray, log_d: np.ndarray, curvature: np.ndarray, reach: float
+    surface: Surface,
+    params: Params,
+    costs: np.ndarray,
+    log_d: np.ndarray,
+    shape: tuple[np.ndarray, float],
+    rounds: int = ROUNDS,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Newton steps on the exact slope, curvature by secant, kept inside a bracket that bisection shrinks."""
+    """Newton steps on the exact slope, curvature by secant, kept inside a bracket that bisection shrinks.
+
+    `shape` is the curvature to begin with and how far the bracket reaches. Returns log D and the loss one step before.
+    """
+    curvature, reach = shape
     low, high = log_d - 2 * reach, log_d + 2 * reach
     before: tuple[np.ndarray, np.ndarray] | None = None
     loss = np.full(log_d.shape, np.nan)
     with np.errstate(all="ignore"):
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             loss, slope = surface.along(params, costs, log_d)
             low, high = np.where(slope < 0, log_d, low), np.where(slope > 0, log_d, high)
             if before is not None:
@@ -134,7 +144,7 @@ def _by_nodes(surface: Surface, params: Params, costs: np.ndarray) -> Answer:
     nodes = 0.5 * (ends[0] + ends[1]) - 0.5 * (ends[1] - ends[0]) * np.cos(np.pi * np.arange(NODES) / (NODES - 1))
     at_nodes = np.broadcast_to(nodes, (costs.shape[0], NODES))
     start, curvature, spacing, edge = _start(surface, params, at_nodes)
-    log_d, _ = _polish(surface, params, at_nodes, start, curvature, spacing)
+    log_d, _ = _polish(surface, params, at_nodes, start, (curvature, spacing))
     weights = _barycentric(nodes, costs[0])
     guess = log_d @ weights
     bend = np.exp(np.log(np.maximum(_bend(surface, params, at_nodes, log_d), 1e-300)) @ weights)
