@@ -47,6 +47,26 @@ def test_text_tables(tmp_path, suffix, separator):
     assert read_runs(str(path)).source == f"sweep.{suffix}"
 
 
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("\n\nN,loss\n1e8,3\n", [1]),
+        ("N,loss\n\n1e8,3\n\n\n", [2]),
+        ("N,loss\r1e8,3\r2e8,2.9", [1, 2]),
+        (",N,loss\n0,1e8,3\n", [1]),
+        ('"N","loss"\n"1e8","3"\n', [1]),
+        ('N,loss,note\n1e8,3,"two\nlines"\n2e8,2.9,x\n', [1, 2]),
+        (" N , loss \n 1e8 , 3 \n", [1]),
+    ],
+)
+def test_odd_but_honest_text(tmp_path, text, rows):
+    (tmp_path / "a.csv").write_bytes(text.encode())
+    runs = read_runs(tmp_path / "a.csv")
+    assert runs.row_numbers.tolist() == rows
+    assert runs.column("N")[0] == 1e8
+    assert runs.column("loss")[0] == 3
+
+
 def test_binary_and_json_tables(tmp_path):
     frame = pl.DataFrame(TABLE)
     records = frame.to_dicts()

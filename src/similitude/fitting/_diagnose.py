@@ -57,7 +57,7 @@ class Identifiability:
 
 def flat_directions(observed: Observed) -> np.ndarray:
     """Directions of log inputs that were (nearly) not varied, one a row; none for a law of one input."""
-    if len(observed.inputs) < 2:
+    if len(observed.inputs) < 2 or any(np.min(v) <= 0 for v in observed.inputs.values()):
         return np.empty((0, len(observed.inputs)))
     logs = np.log(np.stack(list(observed.inputs.values()), axis=1))
     _, spread, directions = np.linalg.svd(logs - logs.mean(axis=0), full_matrices=False)
@@ -213,9 +213,8 @@ def _noise_sentences(fit: Fit) -> list[str]:
     r, _ = residuals_at(fit.solution.problem, fit.solution.u)
     if not np.any(r):
         return []
-    x = np.log(found[0])
     ranks = np.argsort(np.argsort(np.abs(r))).astype(float)
-    place = np.argsort(np.argsort(x)).astype(float)
+    place = np.argsort(np.argsort(found[0])).astype(float)
     correlation = float(np.corrcoef(ranks, place)[0, 1])
     if abs(correlation) * np.sqrt(len(r) - 1) > 3.3:  # one in a thousand by chance
         way = "shrinks" if correlation < 0 else "grows"

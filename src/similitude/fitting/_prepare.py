@@ -152,7 +152,7 @@ def observe(law: Law, runs: Runs, objective: Objective, intervals: Intervals) ->
         )
     inputs = {k: runs.column(k) for k in law.inputs}
     for name, values in inputs.items():
-        if (values <= 0).any():
+        if law.positive_inputs and (values <= 0).any():
             i = int(np.argmax(values <= 0))
             raise DataError(f"{runs.source} row {runs.row_numbers[i]}: {name} = {values[i]:g}; {name} must be positive")
     weights = None
@@ -185,7 +185,9 @@ def pose(law: Law, observed: Observed, objective: Objective, constraints: Constr
 
     Raises QuestionError when there are no more runs than free parameters.
     """
-    centre = {k: float(np.exp(np.mean(np.log(v)))) for k, v in observed.inputs.items()}
+    centre = None
+    if law.positive_inputs:
+        centre = {k: float(np.exp(np.mean(np.log(v)))) for k, v in observed.inputs.items()}
     coordinates = Coordinates.build(
         law,
         constraints.fix,
@@ -214,7 +216,7 @@ def pose(law: Law, observed: Observed, objective: Objective, constraints: Constr
 
 def constant_inputs(observed: Observed) -> list[tuple[str, float]]:
     """Inputs that are the same in every run."""
-    return [(k, float(v[0])) for k, v in observed.inputs.items() if np.ptp(np.log(v)) < 1e-9]
+    return [(k, float(v[0])) for k, v in observed.inputs.items() if np.ptp(v) <= 1e-9 * np.max(np.abs(v))]
 
 
 def law_unit(law: Law, runs: Runs) -> Unit:

@@ -22,6 +22,7 @@ GRID = 150  # points of the projected grid, all nonlinear coordinates together
 LATTICE = 400  # starts tried where nothing can be projected out
 SAMPLE = 2_000  # runs used to choose starts: more do not change which valley is the deepest
 KEPT = 4
+AROUND = np.array([1.0, 1 / 3, 3.0, 0.1, 10.0, 0.01, 100.0])  # a given start is the centre of a search, not its only point
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,13 @@ def starting_rows(problem: Problem, start: Mapping[str, float | Sequence[float]]
         problem = problem.subset(keep)
     given = {k: tuple(np.atleast_1d(np.asarray(v, float))) for k, v in (start or {}).items()}
     problem.law.check_names(given)
-    rows = []
+    own = _lattice(problem, given) if given else np.empty((0, problem.free))
     grid = projected_grid(problem, given)
-    if grid is not None:
-        rows.append(project(problem, grid))
-    if grid is None or given:
-        rows.append(_lattice(problem, given))
-    u = np.concatenate(rows)
-    value = objective_at(problem, u)
-    return _separated(u, value)
+    u = project(problem, grid) if grid is not None else _lattice(problem, given)
+    best = _separated(u, objective_at(problem, u))
+    if len(own):  # what the user gave is tried as it is, whatever a search around it finds
+        own = own[np.argsort(objective_at(problem, own), kind="stable")[:KEPT]]
+    return np.concatenate([own, best])
 
 
 def _separated(u: np.ndarray, value: np.ndarray) -> np.ndarray:
@@ -70,7 +69,8 @@ def _ladder(problem: Problem, j: int, points: int, given: Mapping[str, tuple[flo
     group, word = problem.coordinates.groups[j], problem.coordinates.parameters[j]
     for name in group:
         if name in given:
-            return np.asarray(given[name], float)
+            own = np.asarray(given[name], float)
+            return own if points == 1 else np.unique(np.outer(own, AROUND[: max(1, points // 2 * 2 - 1)]))
     starts = np.asarray(word.starts or ((0.1, 0.3, 1.0) if word.transform == "log" else (-1.0, 0.1, 1.0)), float)
     if word.relative == "output":
         starts = starts * max(float(np.min(problem.y)), 1e-300)

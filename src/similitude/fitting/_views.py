@@ -25,7 +25,7 @@ def parameter_rows(fit: Fit) -> list[tuple[str, float, float | None, float | Non
 def parameter_table(fit: Fit) -> Table:
     """The parameters with their intervals."""
     rows = [
-        (name, value if state == "fixed" else Interval(value, low, high), "" if state == "free" else state)
+        (name, _cell(fit, value, low, high, state), "" if state == "free" else state)
         for name, value, low, high, state in parameter_rows(fit)
     ]
     return Table(
@@ -34,6 +34,12 @@ def parameter_table(fit: Fit) -> Table:
         rows,
         note=f"Intervals: {fit.method}{f', {fit.intervals.count} resamples' if fit.intervals.count else ''}.",
     )
+
+
+def _cell(fit: Fit, value: float, low: float | None, high: float | None, state: str) -> Any:
+    if state == "fixed":
+        return value
+    return Interval(value, low, high) if fit.identified else "not determined"
 
 
 def summary(fit: Fit) -> Text:

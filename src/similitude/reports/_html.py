@@ -9,7 +9,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from similitude._digits import format_number
+from similitude._digits import format_number, in_powers
 from similitude._view import (
     Band,
     Cell,
@@ -35,7 +35,6 @@ from similitude.reports._thin import thin
 
 __all__ = ["asset", "draw_html", "draw_notebook", "style"]
 
-_POWER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e(-?\d+)(?!\w)")
 _KEYED = 12  # up to so many groups are named one by one, more become a colour bar
 
 
@@ -84,12 +83,7 @@ def _variables(colors: dict[str, str], ramp: tuple[str, ...]) -> str:
 
 def prose(text: str) -> str:
     """A sentence, escaped, with 5.8e23 written as a power of ten."""
-    return _POWER.sub(_power, escape(text))
-
-
-def _power(match: re.Match[str]) -> str:
-    mantissa = "" if match[1] == "1" else f"{match[1]}×"
-    return f"{mantissa}10<sup>{match[2].replace('-', '−')}</sup>"
+    return escape(in_powers(text))
 
 
 @singledispatch
@@ -122,7 +116,8 @@ def _(view: Table) -> str:
     note = f'<p class="note">{prose(view.note)}</p>' if view.note else ""
     label = escape(view.title or "table")
     table = f"<table>{caption}<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
-    return f'<div class="table"><div class="scroll" tabindex="0" role="region" aria-label="{label}">{table}</div>{note}</div>'
+    scroll = f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">{table}</div>'
+    return f'<div class="table">{scroll}{note}</div>'
 
 
 def _right(right: bool) -> str:
@@ -162,10 +157,9 @@ def _(view: Ruler) -> str:
     if view.tested is not None and view.tested > 1 and beyond > 1:
         end = min(1.0, float(scale.place([view.largest * view.tested])[0]))
         tested = f'<line class="tested" x1="{_pc(b)}" x2="{_pc(end)}" y1="36" y2="36"/>'
-    said = f"{view.label}: runs from {format_number(view.smallest, view.unit, 3)} to " \
-           f"{format_number(view.largest, view.unit, 3)}; target {format_number(view.target, view.unit, 3)}, {far}"  # fmt: skip
-    key = f'<p class="note">The thin part was back-tested: laws fitted on these runs were checked up to ' \
-          f"{format_number(view.tested, digits=2)}× beyond their own largest run.</p>" if tested else ""  # fmt: skip
+    smallest, largest, target = (format_number(v, view.unit, 3) for v in (view.smallest, view.largest, view.target))
+    said = f"{view.label}: runs from {smallest} to {largest}; target {target}, {far}"
+    key = f'<p class="note">{_tested(view.tested)}</p>' if tested else ""
     labels = [_ruler_label(b, "largest run", view.largest, view.unit, 58)]
     if b - a > 0.4:  # both names fit on a phone
         labels.append(_ruler_label(a, "smallest run", view.smallest, view.unit, 58))
@@ -174,8 +168,15 @@ def _(view: Ruler) -> str:
         f'<div class="ruler"><svg role="img" aria-label="{escape(said)}" width="100%" height="84">'
         f'<line class="beyond" x1="0" x2="100%" y1="36" y2="36"/>{ticks}{tested}'
         f'<line class="runs" x1="{_pc(a)}" x2="{_pc(b)}" y1="36" y2="36"/>'
-        f'<use class="target" href="#mk-diamond" x="{_pc(t)}" y="36"/>{"".join(labels)}</svg>'
+        f'<use class="target" href="#mk-target" x="{_pc(t)}" y="36"/>{"".join(labels)}</svg>'
         f'<p class="note">{escape(view.label)}, log scale.</p>{key}</div>'
+    )
+
+
+def _tested(ratio: float | None) -> str:
+    return (
+        "The thin part was back-tested: laws fitted to the smaller of these runs were checked up to "
+        f"{format_number(ratio, digits=2)}× beyond the runs they saw."
     )
 
 
@@ -189,10 +190,7 @@ def _ticks(scale: Scale) -> list[float]:
 
 def _ruler_label(at: float, name: str, value: float, unit: str, y: int) -> str:
     anchor = "start" if at < 0.25 else "end" if at > 0.6 else "middle"
-    number = escape(format_number(value, unit, 3))
-    number = re.sub(
-        r"(\d)e(-?\d+)", r'\1×10<tspan dy="-4" font-size="9">\2</tspan><tspan dy="4">&#8203;</tspan>', number
-    )
+    number = prose(format_number(value, unit, 3))
     return (
         f'<text x="{_pc(at)}" y="{y}" text-anchor="{anchor}" dy=".5em">{number}</text>'
         f'<text class="name" x="{_pc(at)}" y="{y + 14}" text-anchor="{anchor}" dy=".5em">{escape(name)}</text>'
@@ -247,7 +245,9 @@ def _(view: Figure) -> str:
 
 def _axis(label: str, unit: str) -> str:
     return (
-        f'{escape(label)} <span class="unit">[{escape(str(unit))}]</span>' if unit and unit != label else escape(label)
+        f'{escape(label)} <span class="unit">[{escape(str(unit))}]</span>'
+        if unit and unit.casefold() != label.casefold()
+        else escape(label)
     )
 
 
@@ -278,12 +278,14 @@ def _shade_key(figure: Figure) -> str:
         items = "".join(_group_item(g, i, shade, figure.shade.unit, marked) for i, g in enumerate(groups))
         return f'<div class="key"><span>{title}</span>{items}</div>'
     ends = [prose(format_number(v, figure.shade.unit, 2, show_unit=False)) for v in (shade.low, shade.high)]
-    return f'<div class="key"><span>{title}</span><span>{ends[0]}</span><span class="ramp"></span><span>{ends[1]}</span></div>'
+    bar = f'<span>{ends[0]}</span><span class="ramp"></span><span>{ends[1]}</span>'
+    return f'<div class="key"><span>{title}</span>{bar}</div>'
 
 
 def _group_item(group: float, rank: int, shade: Scale, unit: str, marked: bool) -> str:
     step = step_of(float(shade.place([group])[0]))
     mark = mark_of("measured", rank) if marked else "square"
     text = prose(format_number(group, unit, 3, show_unit=False))
-    sample = f'<svg width="12" height="12" aria-hidden="true"><g class="points s{step}"><use href="#mk-{mark}" x="50%" y="50%"/></g></svg>'
-    return f"<span>{sample}{text}</span>"
+    use = f'<g class="points s{step}"><use href="#mk-{mark}" x="50%" y="50%"/></g>'
+    sample = f'<svg width="12" height="12" aria-hidden="true">{use}</svg>'
+    return f"<span>{sample}<span>{text}</span></span>"

@@ -14,6 +14,8 @@ __all__ = ["page"]
 # The browser itself then refuses any load from elsewhere, whatever a name in the data tries.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'"
 _SIMULATED = "SIMULATED: these runs come from a simulation, not from training"
+# Beside the watermark, where the browser knows page margins.
+_EVERY_PAGE = '@media print{@page{@top-right{content:"SIMULATED";font:700 9pt sans-serif;color:#b3450f}}}'
 
 
 def page(report: Report) -> str:
@@ -22,21 +24,22 @@ def page(report: Report) -> str:
     sections = [*report.sections]
     if report.provenance is not None:
         sections.append(Section("Provenance", (report.provenance,)))
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        f'<meta name="generator" content="similitude"><title>{escape(title)}</title><style>{style()}</style></head>'
-        f'<body class="similitude">{MARK_SHEET}{_banner(report)}<main>{_header(report)}'
-        f"{draw_html(report.first) if report.first else ''}{_contents(sections, report)}"
-        f"{''.join(draw_html(s) for s in sections)}{_document(report)}</main><script>{asset('report.js')}</script></body></html>\n"
+    head = (
+        '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"><meta name="generator" content="similitude">'
+        f"<title>{escape(title)}</title><style>{style()}{_EVERY_PAGE if report.simulated else ''}</style>"
     )
+    parts = [_header(report), draw_html(report.first) if report.first else "", _contents(sections, report)]
+    main = "".join([*parts, *(draw_html(s) for s in sections), _document(report)])
+    body = f"{MARK_SHEET}{_banner(report)}<main>{main}</main><script>{asset('report.js')}</script>"
+    return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body class="similitude">{body}</body></html>\n'
 
 
 def _banner(report: Report) -> str:
     if not report.simulated:
         return ""
-    return f'<div class="simulated" role="note">{_SIMULATED}</div><div class="every-page" aria-hidden="true">SIMULATED</div>'
+    every_page = '<div class="every-page" aria-hidden="true">SIMULATED</div>'
+    return f'<div class="simulated" role="note">{_SIMULATED}</div>{every_page}'
 
 
 def _header(report: Report) -> str:

@@ -60,7 +60,7 @@ def _weights(runs: Runs, narrow: str, wide: str) -> np.ndarray:
         return np.zeros(len(runs))
     table, tied = _table(runs, wide if narrow == runs.counts else narrow)
     head = np.where(tied, 0.0, table) if narrow == order[0] else 0.0
-    return head + (table + _positions(runs) if wide == "total" else 0.0)
+    return np.asarray(head + (table + _positions(runs) if wide == "total" else 0.0))
 
 
 def _table(runs: Runs, target: str) -> tuple[np.ndarray, np.ndarray]:

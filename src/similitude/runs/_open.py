@@ -213,6 +213,9 @@ def _parse_binary(data: bytes, kind: str, label: str) -> pl.DataFrame:
 def _parse_csv(data: bytes, label: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
     import polars as pl
 
+    data = data.lstrip(b"\r\n")
+    if b"\n" not in data:
+        data = data.replace(b"\r", b"\n")
     separator = _separator(data)
     header, notes = _header(data, separator, label)
     try:
@@ -232,14 +235,17 @@ def _parse_csv(data: bytes, label: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
 
 
 def _separator(data: bytes) -> str:
-    line = data.lstrip().split(b"\n", 1)[0]
+    line = data.split(b"\n", 1)[0]
     counts = {s: line.count(s.encode()) for s in "\t,;|"}
     return max(counts, key=lambda s: counts[s]) if any(counts.values()) else ","
 
 
 def _header(data: bytes, separator: str, label: str) -> tuple[list[str], tuple[str, ...]]:
-    lines = io.StringIO(data.lstrip(b"\r\n").split(b"\n", 1)[0].decode())
-    names = [name.strip() for name in next(csv.reader(lines, delimiter=separator), [])]
+    line = data.split(b"\n", 1)[0].decode().rstrip("\r")
+    try:
+        names = [name.strip() for name in next(csv.reader([line], delimiter=separator), [])]
+    except csv.Error as error:
+        raise DataError(f"{label}, line 1: {error}; expected the names of the columns") from None
     if names and all(_is_number(n) for n in names):
         raise DataError(
             f"{label}, line 1: {', '.join(names)[:60]}; expected the names of the columns in the first line"
@@ -270,12 +276,17 @@ def _is_number(text: str) -> bool:
 def _refuse_ragged(data: bytes, separator: str, label: str) -> None:
     """Find the first line whose number of fields is not the header's, and say so."""
     reader = csv.reader(io.StringIO(data.decode(), newline=""), delimiter=separator)
-    header = next(reader)
-    for row, fields in enumerate(reader, 1):
-        if fields and len(fields) != len(header):
-            raise DataError(
-                f"{label}, row {row}: {len(fields)} fields where the header has {len(header)}; expected the same number"
-            )
+    row = 0
+    try:
+        header = next(reader)
+        for row, fields in enumerate(reader, 1):
+            if fields and len(fields) != len(header):
+                raise DataError(
+                    f"{label}, row {row}: {len(fields)} fields where the header has {len(header)}; "
+                    "expected the same number"
+                )
+    except csv.Error as error:
+        raise DataError(f"{label}, row {row + 1}: {error}; expected one run a line") from None
 
 
 def _frame_of_arrays(arrays: Mapping[Any, Any], label: str) -> pl.DataFrame:

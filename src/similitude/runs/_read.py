@@ -116,6 +116,8 @@ class _Options:
 
 def _build(raw: Raw, given: dict[str, str], units: dict[str, str | Unit], options: _Options) -> Runs:
     frame, rows = _without_blank_rows(raw.frame)
+    if not frame.width or not frame.height:
+        raise DataError(f"{raw.source} has no rows; expected one run a row")
     binding = bind_roles(frame.columns, given, raw.source)
     bound, output = _output(binding.columns)
     frame, original = _renamed(frame, bound)

@@ -203,9 +203,11 @@ class Runs:
     def groups(self, by: str) -> dict[str, Runs]:
         """One table for each value of a column, in order of first appearance."""
         labels = self.labels(by)
+        values, first, member = np.unique(labels, return_index=True, return_inverse=True)
+        parts = np.split(np.argsort(member, kind="stable"), np.cumsum(np.bincount(member))[:-1])
         return {
-            value: self._take(labels == value, f"kept {int((labels == value).sum())} runs of {by} = {value!r}")
-            for value in dict.fromkeys(labels.tolist())
+            str(values[i]): self._take(parts[i], f"kept {parts[i].size} runs of {by} = {values[i]!r}")
+            for i in np.argsort(first)
         }
 
     def _mask(self, condition: Any) -> np.ndarray:
@@ -245,14 +247,14 @@ class Runs:
         return np.isin(self.row_numbers, wanted)
 
     def _take(self, keep: np.ndarray, text: str) -> Runs:
-        import polars as pl
-
+        """The runs of a mask or of indices, with what was done added to the provenance."""
+        index = np.flatnonzero(keep) if keep.dtype == bool else keep
         return replace(
             self,
-            frame=self.frame.filter(pl.Series(keep)),
-            row_numbers=self.row_numbers[keep],
-            outliers=self.outliers[keep],
-            censored=self.censored[keep],
+            frame=self.frame[index],
+            row_numbers=self.row_numbers[index],
+            outliers=self.outliers[index],
+            censored=self.censored[index],
             provenance=(*self.provenance, text),
         )
 
@@ -405,15 +407,16 @@ class Runs:
 
         if saved.get("schema_version") != SCHEMA_VERSION:
             raise DataError(f"saved runs have schema_version {saved.get('schema_version')}; expected {SCHEMA_VERSION}")
+        same: dict[str, Any] = {k: saved[k] for k in _PLAIN}
+        same |= {k: tuple(saved[k]) for k in ("assumed", "provenance", "derived")}
         return cls(
             frame=pl.DataFrame({n: _restore(n, v) for n, v in saved["columns"].items()}, nan_to_null=True),
             units={n: Unit(*u) for n, u in saved["units"].items()},
             row_numbers=np.array(saved["row_numbers"], int),
             outliers=np.array(saved["outliers"], bool),
             censored=np.array(saved["censored"], bool),
-            **{k: saved[k] for k in _PLAIN},
-            **{k: tuple(saved[k]) for k in ("assumed", "provenance", "derived")},
             original_names=dict(saved["original_names"]),
+            **same,
         )
 
     def __eq__(self, other: object) -> bool:

@@ -203,7 +203,7 @@ def _declared() -> dict[str, DataSet]:
     import tomllib
     from importlib.resources import files
 
-    declared = tomllib.loads(files(__package__).joinpath("_datasets.toml").read_text("utf-8"))
+    declared = tomllib.loads(files("similitude.runs").joinpath("_datasets.toml").read_text("utf-8"))
     return {name: _data_set(name, entry) for name, entry in declared.items()}
 
 

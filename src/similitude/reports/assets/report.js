@@ -39,7 +39,7 @@
       for (let i = Math.ceil(a.lo / step - 1e-9); i * step <= a.hi * (1 + 1e-12); i++) found.push([i * step, write(i * step, a.ticks, digits)]);
       return found;
     }
-    const every = decades > 2.2 ? Math.max(1, Math.ceil(decades / 6)) : 1;
+    const every = decades > 2.2 ? Math.max(1, Math.ceil(decades / 8)) : 1;
     const named = decades > 2.2 ? [1] : decades < 1.5 ? [1, 2, 5] : [1, 3];
     const found = [];
     for (let p = Math.floor(Math.log10(a.lo)); p <= Math.log10(a.hi) + 1; p++)
@@ -77,7 +77,7 @@
 
   function enhance(figure) {
     const home = JSON.parse(figure.dataset.axes), frame = figure.querySelector(".frame"), plot = figure.querySelector(".plot");
-    const axes = plot.querySelector(".axes"), drawnAxes = axes.cloneNode(true), curves = plot.querySelector(".curves");
+    const axes = plot.querySelector(".axes"), drawnAxes = axes.cloneNode(true), curves = plot.querySelectorAll(".curves");
     const moving = [...plot.querySelectorAll(".over use, .over line, .labels text")].map((e) => ({
       e, at: ["x", "y", "x1", "x2", "y1", "y2"].filter((k) => e.hasAttribute(k)).map((k) => [k, parseFloat(e.getAttribute(k)) / 100]),
     }));
@@ -92,7 +92,8 @@
 
     function look() {
       const whole = view.x0 === 0 && view.x1 === 1 && view.y0 === 0 && view.y1 === 1;
-      curves.setAttribute("viewBox", [1000 * view.x0, 1000 * view.y0, 1000 * (view.x1 - view.x0), 1000 * (view.y1 - view.y0)].join(" "));
+      const box = [1000 * view.x0, 1000 * view.y0, 1000 * (view.x1 - view.x0), 1000 * (view.y1 - view.y0)].join(" ");
+      curves.forEach((c) => c.setAttribute("viewBox", box));
       for (const { e, at } of moving) {
         let inside = true;
         for (const [k, v] of at) {
