@@ -14,23 +14,24 @@ __all__ = ["COMMANDS", "root"]
 
 # name -> what it does, in the order of the work; the text is also each command's own first line (a test compares them)
 COMMANDS = {
-    "laws": "List the laws, or show one: formula, parameters, published coefficients.",
-    "data": "List the published data sets, show one, or export its runs.",
+    "laws": "List the laws, or show one with its coefficients.",
+    "data": "List the published data sets, show or export one.",
     "fit": "Fit a law to a table of runs.",
-    "predict": "Predict at inputs, with an interval and the distance beyond the runs.",
-    "plan": "Choose parameters and tokens for a budget or a target loss.",
-    "compare": "Compare laws on the same runs by what they would have forecast.",
-    "report": "Write a report: one HTML file with figures, plan and diagnostics.",
-    "reproduce": "Check papers' claims on their data: claim, published value, ours, verdict.",
-    "cite": "Print the BibTeX of laws, coefficients, data sets and fits.",
-    "demo": "Fit, predict, plan, compare and report on published runs.",
+    "predict": "Predict at inputs, with intervals.",
+    "plan": "Choose parameters and tokens for a budget or a loss.",
+    "compare": "Compare laws by what they would have forecast.",
+    "report": "Write a report: one HTML file to share.",
+    "reproduce": "Check papers' claims on their data.",
+    "cite": "Print the BibTeX of laws, coefficients, data and fits.",
+    "demo": "Fit, predict, plan, compare and report on real runs.",
     "completion": "Print the shell's completion script.",
 }
 
 _EXAMPLES = """\b
-similitude fit sweep.csv --law chinchilla -o fit.json
-similitude predict fit.json --at N=70B,D=1.4T
-similitude plan fit.json --flop 1e24
+Examples:
+  similitude fit sweep.csv --law chinchilla -o fit.json
+  similitude predict fit.json --at N=70B,D=1.4T
+  similitude plan fit.json --flop 1e24
 
 A published set such as chinchilla:besiroglu2024 stands wherever a FIT is expected, and "-" is standard input. Every
 command takes --json: one document on standard output, all else on standard error.

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from similitude.runs.datasets import DataSet
 
 _EPILOG = """\b
-similitude data
-similitude data chinchilla-epoch
-similitude data porian-resolving -o porian.csv
-similitude data overtraining-gadre --table evaluations -o -"""
+Examples:
+  similitude data
+  similitude data chinchilla-epoch
+  similitude data porian-resolving -o porian.csv
+  similitude data overtraining-gadre --table evaluations -o -
+"""
 
 
 @click.command("data", epilog=_EPILOG)
@@ -27,7 +29,7 @@ similitude data overtraining-gadre --table evaluations -o -"""
 @output_option('Write the runs to this file, CSV or .parquet ("-": CSV on standard output).')
 @json_option
 def command(name: str | None, table: str | None, output: str | None, as_json: bool) -> None:
-    """List the published data sets, show one, or export its runs.
+    """List the published data sets, show or export one.
 
     Data sets are used by name wherever RUNS are expected: similitude fit data:chinchilla-epoch --law chinchilla.
     """
@@ -85,3 +87,7 @@ def _export(runs: Runs, output: str, as_json: bool) -> None:
         print_json({"file": output, "rows": len(runs), "citation": runs.citation, "licence": runs.licence})
     else:
         note(f"{len(runs)} runs in {output}; cite {runs.citation}; licence: {runs.licence}")
+        if runs.outliers.any():
+            note(
+                f"its authors leave out {int(runs.outliers.sum())} runs: fit {output} --outliers outlier does the same"
+            )

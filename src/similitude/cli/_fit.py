@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from similitude.runs import Runs
 
 _EPILOG = """\b
-similitude fit sweep.csv --law chinchilla -o fit.json
-similitude fit sweep.csv --law "E + A/N^alpha + B/D^beta" --start alpha=.2,.6
-similitude fit data:chinchilla-epoch --law chinchilla --delta 1e-3
-similitude fit curve.csv --law power_floor --loss error_rate --input x=images"""
+Examples:
+  similitude fit sweep.csv --law chinchilla -o fit.json
+  similitude fit sweep.csv --law "E + A/N^alpha + B/D^beta" --start alpha=.2,.6
+  similitude fit data:chinchilla-epoch --law chinchilla --delta 1e-3
+  similitude fit curve.csv --law power_floor --loss error_rate --input x=images
+"""
 
 
 @click.command("fit", epilog=_EPILOG)
@@ -127,7 +129,7 @@ def _keywords(options: dict[str, Any]) -> dict[str, Any]:
 
 def _bound(text: str, runs: Runs, inputs: Any, start: dict[str, list[float]]) -> tuple[Law, dict[str, str] | None]:
     """The law, and which column each of its inputs is."""
-    columns = _parse._merged("--input", inputs, "x=D")
+    columns = _parse.merged("--input", inputs, "x=D")
     law = find_law(text, runs, tuple(columns), start)
     if is_formula(text):
         note(f"formula: inputs {', '.join(law.inputs)}; parameters {', '.join(law.params)}")

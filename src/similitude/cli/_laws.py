@@ -10,14 +10,16 @@ from similitude.cli._options import json_option, law_names
 from similitude.cli._output import print_json, print_text
 
 if TYPE_CHECKING:
-    from similitude.laws import Law
+    from similitude.laws import Estimate, Law
+
+LONGEST = 60  # characters of a formula in the listing
 
 
 @click.command("laws")
 @click.argument("name", required=False, shell_complete=law_names)
 @json_option
 def command(name: str | None, as_json: bool) -> None:
-    """List the laws, or show one: formula, parameters, published coefficients."""
+    """List the laws, or show one with its coefficients."""
     from similitude.laws import catalogue, get
 
     if name is None:
@@ -41,16 +43,7 @@ def _entry(law: Law) -> dict[str, Any]:
 
 
 def _details(law: Law) -> dict[str, Any]:
-    sets = {
-        key: {
-            "values": dict(e.values),
-            "digits": dict(e.digits),
-            "counts": e.counts,
-            "source": str(e.source),
-            "note": e.note,
-        }
-        for key, e in law.published.items()
-    }
+    sets = {key: _set(estimate) for key, estimate in law.published.items()}
     return {
         **_entry(law),
         "about": law.doc,
@@ -62,34 +55,50 @@ def _details(law: Law) -> dict[str, Any]:
     }
 
 
+def _set(estimate: Estimate) -> dict[str, Any]:
+    return {
+        "values": dict(estimate.values),
+        "digits": dict(estimate.digits),
+        "counts": estimate.counts,
+        "source": str(estimate.source),
+        "note": estimate.note,
+    }
+
+
 def _listing(laws: list[Law]) -> Any:
     from similitude._view import Table
 
-    rows = [(law.name, law.text(), ", ".join(law.published)) for law in laws]
-    return Table(
-        "Laws",
-        ("name", "formula", "published"),
-        rows,
-        note="similitude laws NAME shows one, with its coefficients and sources.",
-    )
+    rows = [(law.name, _short(law), ", ".join(law.published)) for law in laws]
+    note = "similitude laws NAME shows one, with its coefficients and sources."
+    return Table("Laws", ("name", "formula", "published"), rows, note=note)
+
+
+def _short(law: Law) -> str:
+    """The formula, or what the law is called where that is too long for a line."""
+    text = law.text()
+    return text if len(text) <= LONGEST else f"({law.title})"
 
 
 def _page(law: Law) -> str:
     from similitude._view import Table, Text
 
     inputs = ", ".join(f"{k} ({u})" if str(u) else k for k, u in law.inputs.items())
-    facts = [law.text(), law.doc, f"Inputs: {inputs}. Output: {law.output or 'that of the runs'}."]
-    facts += [f"Holds for {law.validity}."] if law.validity else []
+    facts = [law.text(), *(" ".join(part.split()) for part in law.doc.split("\n\n"))]
+    facts += [f"Inputs: {inputs}. Output: {law.output or 'that of the runs'}."]
+    facts += [f"Holds for: {law.validity.rstrip('.')}."] if law.validity else []
     facts += [f"Source: {law.source}."] if law.source else []
     parts: list[Any] = [Text(law.title, facts)]
     if law.published:
-        rows = [
-            (key, *(e.digits.get(p, "") for p in law.params), e.counts, str(e.source))
-            for key, e in law.published.items()
-        ]
-        parts.append(Table("Published coefficients", ("set", *law.params, "N counts", "source"), rows))
-        parts.append(Text(points=[f"{key}: {e.note}" for key, e in law.published.items() if e.note]))
+        rows = [(key, *(e.digits.get(p, "") for p in law.params)) for key, e in law.published.items()]
+        first = next(iter(law.published))
+        parts.append(Table("Published coefficients", ("set", *law.params), rows))
+        parts.append(Text(points=[f"{key}: {_where(e)}" for key, e in law.published.items()]))
         parts.append(
-            Text("", [f"Use one as a FIT: similitude predict {law.name}:{next(iter(law.published))} --at ..."])
+            Text("", [f"A set stands where a FIT is expected: similitude predict {law.name}:{first} --at ..."])
         )
     return "\n\n".join(text for part in parts if (text := str(part)))
+
+
+def _where(estimate: Estimate) -> str:
+    counts = "" if estimate.counts == "undeclared" else f" N counts {estimate.counts}."
+    return f"{estimate.source}.{counts} {estimate.note}".strip()

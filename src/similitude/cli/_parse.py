@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from similitude._errors import ArgumentError
 from similitude._quantity import Quantity, Unit, parse_quantity
 
-__all__ = ["assignments", "bounds", "number", "numbers", "points", "priors", "starts", "ties"]
+__all__ = ["assignments", "bounds", "merged", "number", "numbers", "points", "priors", "starts", "ties"]
 
 # a comma separates two assignments only where another name and = follow: 1,000,000 and .2,.6 stay whole
 _NEXT = re.compile(r",(?=[^,=]+=)")
@@ -41,7 +41,7 @@ def number(option: str, text: str, unit: Unit | None = None) -> float:
     return read.value
 
 
-def _merged(option: str, texts: Iterable[str], example: str) -> dict[str, str]:
+def merged(option: str, texts: Iterable[str], example: str) -> dict[str, str]:
     merged: dict[str, str] = {}
     for text in texts:
         for name, value in assignments(option, text, example).items():
@@ -53,7 +53,7 @@ def _merged(option: str, texts: Iterable[str], example: str) -> dict[str, str]:
 
 def numbers(option: str, texts: Iterable[str], example: str = "E=1.69") -> dict[str, float]:
     """name -> number, of a repeatable option."""
-    return {k: number(f"{option} {k}", v) for k, v in _merged(option, texts, example).items()}
+    return {k: number(f"{option} {k}", v) for k, v in merged(option, texts, example).items()}
 
 
 def points(texts: Iterable[str], units: Mapping[str, Unit], option: str = "--at") -> list[dict[str, float]]:
@@ -66,7 +66,7 @@ def points(texts: Iterable[str], units: Mapping[str, Unit], option: str = "--at"
 
 def starts(texts: Iterable[str]) -> dict[str, list[float]]:
     """name -> starting values, from "alpha=.2,.6"."""
-    merged = _merged("--start", texts, "alpha=0.2,0.6")
+    merged = merged("--start", texts, "alpha=0.2,0.6")
     return {k: [number(f"--start {k}", v) for v in value.split(",")] for k, value in merged.items()}
 
 
@@ -82,7 +82,7 @@ def ties(texts: Iterable[str]) -> list[tuple[str, ...]]:
 def bounds(texts: Iterable[str]) -> dict[str, tuple[float | None, float | None]]:
     """name -> (low, high), an end left out being open, from "alpha=0.1:1"."""
     found: dict[str, tuple[float | None, float | None]] = {}
-    for name, value in _merged("--bound", texts, "alpha=0.1:1").items():
+    for name, value in merged("--bound", texts, "alpha=0.1:1").items():
         low, colon, high = value.partition(":")
         if not colon or not (low.strip() or high.strip()):
             raise ArgumentError(f"--bound {name}={value}: expected LOW:HIGH, either of which may be left out")
@@ -96,7 +96,7 @@ def bounds(texts: Iterable[str]) -> dict[str, tuple[float | None, float | None]]
 def priors(texts: Iterable[str]) -> dict[str, tuple[float, float]]:
     """name -> (centre, spread), from "E=1.7:0.1"."""
     found: dict[str, tuple[float, float]] = {}
-    for name, value in _merged("--prior", texts, "E=1.7:0.1").items():
+    for name, value in merged("--prior", texts, "E=1.7:0.1").items():
         centre, colon, spread = value.partition(":")
         if not colon:
             raise ArgumentError(f"--prior {name}={value}: expected CENTRE:SPREAD, such as E=1.7:0.1")

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from similitude.planning import Plan
 
 _EPILOG = """\b
-similitude plan fit.json --flop 1e24
-similitude plan fit.json --gpus 64xH100 --days 14 --max-params 8B
-similitude plan fit.json --loss 2.1 --inference-tokens 2T --gpus H100
-similitude plan fit.json --flop 1e24 --require "loss.high <= 2.1"
-similitude plan chinchilla:besiroglu2024 --flop 5.76e23"""
+Examples:
+  similitude plan fit.json --flop 1e24
+  similitude plan fit.json --gpus 64xH100 --days 14 --max-params 8B
+  similitude plan fit.json --loss 2.1 --inference-tokens 2T --gpus H100
+  similitude plan fit.json --flop 1e24 --require "loss.high <= 2.1"
+  similitude plan chinchilla:besiroglu2024 --flop 5.76e23
+"""
 
 _REQUIREMENT = re.compile(r"\s*([A-Za-z_]+)(?:\.(low|high))?\s*(<=|>=|<|>)\s*(.+?)\s*")
 _ORDER = {"<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b}
@@ -37,6 +39,7 @@ _PLAN_OPTIONS = (
     click.option("--price", metavar="$", help="Dollars for an accelerator and hour."),
     click.option("--inference-tokens", metavar="TOKENS", help="Tokens to be served by the model, counted in its cost."),
     click.option("--max-params", metavar="N", help="The largest model allowed, e.g. 8B."),
+    click.option("--tokens-per-parameter", metavar="RATIO", help="The largest model on at least so many tokens each."),
     click.option("--at", metavar="INPUT=VALUE,...", multiple=True, help="Hold inputs, e.g. U=100B, or N=8B."),
 )
 
@@ -59,7 +62,7 @@ def plan_options(function: Any) -> Any:
 @seed_option
 @json_option
 def command(fit: str, group: str | None, require: tuple[str, ...], as_json: bool, **options: Any) -> int:
-    """Choose parameters and tokens for a budget or a target loss.
+    """Choose parameters and tokens for a budget or a loss.
 
     Ask with --flop, --loss, or --gpus with --days or --dollars; --at N=8B alone asks for the tokens that size is best
     for. FIT is a file that 'similitude fit -o FIT' wrote ("-" for standard input), or a published set such as
@@ -80,30 +83,44 @@ def command(fit: str, group: str | None, require: tuple[str, ...], as_json: bool
 
 def ask(estimate: Estimate, options: dict[str, Any]) -> Plan:
     """The plan that the options ask for."""
-    from similitude.planning import budget, plan
+    from similitude.planning import largest_model, plan
+
+    means = _budget(options)
+    more = {
+        "inference_tokens": options["inference_tokens"],
+        "at": {k: v for point in _parse.points(options["at"], estimate.law.inputs) for k, v in point.items()},
+        "level": options.get("level", 0.9),
+        "seed": options.get("seed", 0),
+    }
+    if options["tokens_per_parameter"] is None:
+        caps = {"loss": options["target"], "max_parameters": options["max_params"]}
+        return plan(estimate, flop=options["flop"], budget=means, **caps, **more)
+    if options["target"] is not None or options["max_params"] is not None:
+        raise ArgumentError(
+            "--tokens-per-parameter asks for the largest model on a budget: --loss and --max-params do not"
+        )
+    ratio = _parse.number("--tokens-per-parameter", options["tokens_per_parameter"])
+    purse = options["flop"] if means is None else means
+    if purse is None:
+        raise ArgumentError("--tokens-per-parameter needs a budget: --flop, or --gpus with --days or --dollars")
+    return largest_model(estimate, purse, tokens_per_parameter=ratio, **more)
+
+
+def _budget(options: dict[str, Any]) -> Any:
+    """Accelerators, days and money as one budget; None where none of them is given."""
+    from similitude.planning import budget
 
     spend = {k: options[k] for k in ("gpus", "days", "dollars")}
-    means = None
-    if any(v is not None for v in spend.values()):
-        price = None if options["price"] is None else _parse.number("--price", options["price"])
-        means = budget(**spend, mfu=options["mfu"], price=price)
-    held = {k: v for point in _parse.points(options["at"], estimate.law.inputs) for k, v in point.items()}
-    return plan(
-        estimate,
-        flop=options["flop"],
-        loss=options["target"],
-        budget=means,
-        inference_tokens=options["inference_tokens"],
-        at=held,
-        max_parameters=options["max_params"],
-        level=options.get("level", 0.9),
-        seed=options.get("seed", 0),
-    )
+    if all(v is None for v in spend.values()):
+        return None
+    price = None if options["price"] is None else _parse.number("--price", options["price"])
+    return budget(**spend, mfu=options["mfu"], price=price)
 
 
 def is_asked(options: dict[str, Any]) -> bool:
     """Whether any of the options asks for a plan."""
-    return any(options[k] not in (None, ()) for k in ("flop", "target", "gpus", "days", "dollars", "at", "max_params"))
+    asking = ("flop", "target", "gpus", "days", "dollars", "at", "max_params", "tokens_per_parameter")
+    return any(options[key] not in (None, ()) for key in asking)
 
 
 def _document(made: Plan) -> dict[str, Any]:

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 MANY = 200  # points beyond which the JSON document is not indented
 
 _EPILOG = """\b
-similitude predict fit.json --at N=70B,D=1.4T --at N=8B,D=15T
-similitude predict fit.json --points planned.csv --json
-similitude predict chinchilla:besiroglu2024 --at N=70B,D=1.4T"""
+Examples:
+  similitude predict fit.json --at N=70B,D=1.4T --at N=8B,D=15T
+  similitude predict fit.json --points planned.csv --json
+  similitude predict chinchilla:besiroglu2024 --at N=70B,D=1.4T
+"""
 
 
 @click.command("predict", epilog=_EPILOG)
@@ -35,7 +37,7 @@ similitude predict chinchilla:besiroglu2024 --at N=70B,D=1.4T"""
 def command(
     fit: str, at: tuple[str, ...], points: str | None, level: float | None, group: str | None, as_json: bool
 ) -> None:
-    """Predict at inputs, with an interval and the distance beyond the runs.
+    """Predict at inputs, with intervals.
 
     FIT is a file that 'similitude fit -o FIT' wrote ("-" for standard input), or a published set such as
     chinchilla:besiroglu2024, which has no runs and so no interval.
@@ -90,37 +92,28 @@ def _entry(prediction: Prediction) -> dict[str, Any]:
 
 
 def _table(estimate: Estimate, made: list[Prediction]) -> Any:
-    from similitude._quantity import format_quantity
-    from similitude._view import Column, Interval, Table
+    from similitude._view import Column, Table
 
     first = made[0]
-    level = "" if first.level is None else f", {first.level:.0%} interval"
-    known = first.level is not None
-    columns = [
-        *estimate.law.inputs,
-        Column(f"value{level}", first.unit),
-        *([Column("a new run"), "beyond the runs"] if known else []),
-    ]
-    rows = [
-        (
-            *(format_quantity(p.at[k]) for k in estimate.law.inputs),
-            Interval(p.value, p.low, p.high),
-            *((_ends(p), _reach(p)) if known else ()),
-        )
-        for p in made
-    ]
-    note = "" if known else "A published set has no runs behind it, so there is no interval."
-    return Table(estimate.label, columns, rows, note=note)
+    if first.level is None:
+        columns: list[Any] = [*estimate.law.inputs, Column("value", first.unit)]
+        note = "A published set has no runs behind it, so there is no interval."
+    else:
+        interval = Column(f"value, {first.level:.0%} interval", first.unit)
+        columns = [*estimate.law.inputs, interval, "a new run", "beyond the runs"]
+        note = ""
+    return Table(estimate.label, columns, [_row(estimate, p) for p in made], note=note)
 
 
-def _ends(p: Prediction) -> str:
-    return Interval_text(p.value, p.new_low, p.new_high)
-
-
-def Interval_text(value: float, low: float | None, high: float | None) -> str:
+def _row(estimate: Estimate, p: Prediction) -> tuple[Any, ...]:
+    from similitude._quantity import format_quantity
     from similitude._view import Interval
 
-    return Interval(value, low, high).text().partition(" ")[2]
+    at = tuple(format_quantity(p.at[name]) for name in estimate.law.inputs)
+    if p.level is None:
+        return (*at, p.value)
+    new_run = Interval(p.value, p.new_low, p.new_high).text().partition(" ")[2]
+    return (*at, Interval(p.value, p.low, p.high), new_run, _reach(p))
 
 
 def _reach(p: Prediction) -> str:

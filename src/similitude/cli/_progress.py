@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,14 +44,20 @@ def _spin(what: str, done: threading.Event) -> None:
 
 
 @contextmanager
-def counted(what: str, total: int) -> Iterator[Any]:
-    """A bar of `total` steps; yields a function to call with the name of each step before it starts."""
+def counted(what: str, total: int) -> Iterator[Callable[..., None]]:
+    """A bar of `total` steps; yields a function to call with a name when a step begins (`step=False`: within one)."""
     if not sys.stderr.isatty():
-        yield lambda name: None
+        yield lambda name, step=True: None
         return
     from rich.progress import Progress
 
+    begun = 0
     with Progress(console=_console(), transient=True) as progress:
         task = progress.add_task(what, total=total)
-        begun = iter(range(total + 1))
-        yield lambda name: progress.update(task, description=name, completed=next(begun))
+
+        def begin(name: str, step: bool = True) -> None:
+            nonlocal begun
+            progress.update(task, description=name[:60], completed=begun if step else None)
+            begun += step
+
+        yield begin

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from similitude.laws import Estimate, Law
     from similitude.runs import Runs
 
-__all__ = ["find_law", "is_formula", "read_estimate", "read_fits", "read_points", "read_table"]
+__all__ = ["data_set_of", "find_law", "is_formula", "read_estimate", "read_fits", "read_points", "read_table"]
 
 SCHEMA_OF_GROUPS = "similitude/fits"
 _OPERATORS = set("+-*/^()")
@@ -29,8 +29,8 @@ _ROLES = {"N": "N_column", "D": "D_column", "C": "C_column", "loss": "loss_colum
 def read_table(source: str, options: Mapping[str, Any]) -> Runs:
     """The runs of a file, of standard input ("-") or of a published data set (data:NAME), as the options say."""
     columns = _columns(options)
-    units = _parse._merged("--units", options["units"], "N=B")
-    published = _data_set(source)
+    units = _parse.merged("--units", options["units"], "N=B")
+    published = data_set_of(source)
     runs = _published(published, columns, units, options) if published else _read(source, columns, units, options)
     if options["drop_outliers"]:
         runs = runs.mark_outliers(options["drop_outliers"])
@@ -43,7 +43,7 @@ def read_table(source: str, options: Mapping[str, Any]) -> Runs:
 
 def _columns(options: Mapping[str, Any]) -> dict[str, str]:
     named = {role: options[key] for role, key in _ROLES.items() if options[key] is not None}
-    more = _parse._merged("--column", options["columns"], "U=unique_tokens")
+    more = _parse.merged("--column", options["columns"], "U=unique_tokens")
     if both := sorted(named.keys() & more.keys()):
         raise ArgumentError(f"--column {both[0]}=...: --{both[0]} is given as well")
     return named | more
@@ -66,7 +66,7 @@ def _read(source: str, columns: dict[str, str], units: dict[str, str], options: 
     )
 
 
-def _data_set(source: str) -> str | None:
+def data_set_of(source: str) -> str | None:
     """The data set a source names: data:NAME always, NAME alone where there is no such file."""
     if source.startswith("data:"):
         return source.removeprefix("data:")
