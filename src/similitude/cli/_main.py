@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
@@ -90,7 +91,5 @@ def _where(error: BaseException) -> str:
 
 def _silence() -> None:
     """Nobody reads any more: what is still buffered goes nowhere, so that Python does not complain at exit."""
-    try:
+    with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        pass

@@ -42,13 +42,14 @@ def number(option: str, text: str, unit: Unit | None = None) -> float:
 
 
 def merged(option: str, texts: Iterable[str], example: str) -> dict[str, str]:
-    merged: dict[str, str] = {}
+    """The assignments of a repeatable option together; ArgumentError for a name that comes twice."""
+    found: dict[str, str] = {}
     for text in texts:
         for name, value in assignments(option, text, example).items():
-            if name in merged:
+            if name in found:
                 raise ArgumentError(f"{option}: {name} is given twice")
-            merged[name] = value
-    return merged
+            found[name] = value
+    return found
 
 
 def numbers(option: str, texts: Iterable[str], example: str = "E=1.69") -> dict[str, float]:
@@ -66,8 +67,8 @@ def points(texts: Iterable[str], units: Mapping[str, Unit], option: str = "--at"
 
 def starts(texts: Iterable[str]) -> dict[str, list[float]]:
     """name -> starting values, from "alpha=.2,.6"."""
-    merged = merged("--start", texts, "alpha=0.2,0.6")
-    return {k: [number(f"--start {k}", v) for v in value.split(",")] for k, value in merged.items()}
+    listed = merged("--start", texts, "alpha=0.2,0.6")
+    return {k: [number(f"--start {k}", v) for v in value.split(",")] for k, value in listed.items()}
 
 
 def ties(texts: Iterable[str]) -> list[tuple[str, ...]]:

@@ -70,7 +70,7 @@ def data_set_of(source: str) -> str | None:
     """The data set a source names: data:NAME always, NAME alone where there is no such file."""
     if source.startswith("data:"):
         return source.removeprefix("data:")
-    if source == "-" or Path(source).exists() or Path(source).suffix:
+    if source == "-" or ":" in source or Path(source).exists() or Path(source).suffix:
         return None
     from similitude.runs import datasets
 
@@ -232,8 +232,8 @@ def read_fits(source: str) -> Mapping[str, Any]:
         text = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except FileNotFoundError:
         raise DataError(
-            f"{source}: there is no such file; expected one that 'similitude fit -o FIT' wrote, or a published set such "
-            "as chinchilla:besiroglu2024"
+            f"{source}: there is no such file; expected one that 'similitude fit -o FIT' wrote, or a published set such as "
+            "chinchilla:besiroglu2024"
         ) from None
     except OSError as error:
         raise DataError(f"{source} cannot be read: {error.strerror or error}") from None
