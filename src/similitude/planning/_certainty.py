@@ -28,7 +28,7 @@ def ends_of(estimate: Estimate, question: Question, choice: tuple[float, float],
     A fit gives them by `interval_of(target, level)`; a bare estimate knows none. Where the budget ties N to D one
     interval gives the others, as intervals by profile likelihood follow monotone changes of variable.
     """
-    names = ("N", "D", "M", "C", "loss")
+    names: tuple[str, ...] = ("N", "D", "M", "C", "loss")
     if not hasattr(estimate, "interval_of"):
         return dict.fromkeys(names, UNKNOWN)
     ends = dict.fromkeys(names, UNKNOWN)

@@ -10,6 +10,7 @@ import numpy as np
 
 from similitude._errors import ArgumentError, QuestionError
 from similitude._view import Interval
+from similitude.fitting._prepare import law_unit
 from similitude.laws import Estimate
 from similitude.planning._budget import Budget, amount
 from similitude.planning._certainty import Ends, draws_of, ends_of, regret_of
@@ -31,7 +32,7 @@ def plan(
     estimate: Estimate,
     *,
     flop: Number | None = None,
-    loss: float | None = None,
+    loss: Number | None = None,
     budget: Budget | None = None,
     inference_tokens: Number | None = None,
     at: Mapping[str, Number] | None = None,
@@ -68,7 +69,7 @@ def plan(
 def _ask(
     estimate: Estimate,
     flop: Number | None,
-    loss: float | None,
+    loss: Number | None,
     budget: Budget | None,
     inference_tokens: Number | None,
     at: Mapping[str, Number] | None,
@@ -89,15 +90,13 @@ def _ask(
         raise ArgumentError("with N and D both fixed there is nothing to choose: predict the loss there")
     if fixed and max_parameters is not None:
         raise ArgumentError("max_parameters caps a size that is chosen; N or D is fixed here")
-    if loss is not None and not (np.isfinite(loss) and loss > 0):
-        raise ArgumentError(f"loss = {loss:g}; expected a positive number")
     surface = Surface.of(estimate.law, held, amount("inference_tokens", inference_tokens, "tokens"))  # pyright: ignore[reportArgumentType]
     return Question.of(
         surface,
         estimate.values,
         given={**fixed, **({} if flop is None else {"flop": flop})},
         log_flop=_log(flop),
-        loss=loss,
+        loss=amount("loss", loss, "loss"),
         log_n=_log(fixed.get("N")),
         log_d=_log(fixed.get("D")),
         log_cap=_log(amount("max_parameters", max_parameters, "parameters")),
@@ -125,7 +124,7 @@ def _complete(estimate: Estimate, question: Question, budget: Budget | None, lev
         question=question_words(question),
         N=_interval(log_n, ends["N"], "parameters", question.given.get("N")),
         D=_interval(log_d, ends["D"], "tokens", question.given.get("D")),
-        loss=Interval(_first(surface.loss(values, log_n, log_d)), *ends["loss"], unit=str(estimate.law.output)),
+        loss=Interval(_first(surface.loss(values, log_n, log_d)), *ends["loss"], unit=_output(estimate)),
         tokens_per_parameter=_interval(log_d - log_n, ends["M"], "tokens/parameter"),
         compute=compute,
         training_flop=training,
@@ -152,6 +151,12 @@ def _choice(estimate: Estimate, question: Question, values: Mapping[str, Any]) -
     if not (np.isfinite(log_n) and np.isfinite(log_d)):
         raise QuestionError(no_answer(estimate, question, values))
     return log_n, log_d
+
+
+def _output(estimate: Estimate) -> str:
+    """The unit of the loss: that of a fit's runs where they declare one, else the law's."""
+    runs = getattr(estimate, "runs", None)
+    return str(law_unit(estimate.law, runs) if runs is not None else estimate.law.output)
 
 
 def _first(value: Any) -> float:

@@ -19,8 +19,11 @@ Params = Mapping[str, Any]
 # tokens per parameter from 1e-6 to 1e9: half as many decades in D around sqrt(C / 6)
 REACH = (-3 * np.log(10.0), 4.5 * np.log(10.0))
 GRID = 32
+FINE = 256  # for a few problems, where a narrow valley must not be missed
+FEW = 64
 NODES = 9
-CHUNK = 40_000  # numbers in one grid evaluation: stays in the cache
+NEAR = 0.5  # of log D: closer than this a guess is polished, farther it is found anew
+CHUNK = 150_000  # numbers in one grid evaluation: stays in the cache
 TOLERANCE = 1e-10
 ROUNDS = 60
 
@@ -82,7 +85,7 @@ def _by_grid(surface: Surface, params: Params, costs: np.ndarray, rounds: int = 
 
 def _start(surface: Surface, params: Params, costs: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
     """The vertex and curvature of the parabola through the lowest interior grid point and its neighbours."""
-    offsets = np.linspace(*REACH, GRID)
+    offsets = np.linspace(*REACH, GRID if costs.size > FEW else FINE)
     spacing = float(offsets[1] - offsets[0])
     centre = (costs - LOG_RULE) / 2
     log_d = centre[..., None] + offsets
@@ -151,18 +154,20 @@ def _by_nodes(surface: Surface, params: Params, costs: np.ndarray) -> Answer:
     with np.errstate(all="ignore"):
         loss, slope = surface.along(params, costs, guess)
         step = -slope / bend
-    answer = list(_answer(surface, costs, guess + step, loss, np.min(edge, axis=1, keepdims=True)))
-    if np.any(bad := ~np.all(np.abs(step) < 1e-6, axis=1)):
-        part = {k: v[bad] if len(v) > 1 else v for k, v in params.items()}
-        for j, piece in enumerate(_by_grid(surface, part, costs[bad])):
-            answer[j] = _replaced(answer[j], bad, piece)
-    return answer[0], answer[1], answer[2], answer[3]
+    edge = np.broadcast_to(np.min(edge, axis=1, keepdims=True), costs.shape)
+    log_d = guess + step
+    far = ~np.all(np.abs(step) < 1e-6, axis=1)
+    lost = ~np.all(np.abs(step) < NEAR, axis=1)
+    if np.any(near := far & ~lost):
+        log_d[near], loss[near] = _polish(surface, _rows(params, near), costs[near], log_d[near], (bend[near], NEAR))
+    if np.any(lost):
+        solved = _by_grid(surface, _rows(params, lost), costs[lost])
+        log_d[lost], loss[lost] = solved[1], solved[2]
+    return _answer(surface, costs, log_d, loss, edge)
 
 
-def _replaced(whole: np.ndarray, rows: np.ndarray, piece: np.ndarray) -> np.ndarray:
-    out = np.array(whole)
-    out[rows] = piece
-    return out
+def _rows(params: Params, chosen: np.ndarray) -> dict[str, Any]:
+    return {k: v[chosen] if len(v) > 1 else v for k, v in params.items()}
 
 
 def _bend(surface: Surface, params: Params, costs: np.ndarray, log_d: np.ndarray) -> np.ndarray:
