@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -55,7 +56,7 @@ def command(runs: str, names: tuple[str, ...], hold_out: str, as_json: bool, **o
         raise ArgumentError(f"--laws: {next(n for n in listed if listed.count(n) > 1)} is named twice")
     table = read_table(runs, options)
     columns = _parse.merged("--input", options["inputs"], "x=D")
-    laws = [_law(text, table, columns) for text in listed]
+    laws = [get_law(text, table, columns) for text in listed]
     with working(f"comparing {len(laws)} laws"):
         result = compare_laws(laws, table, hold_out=hold_out, seed=options["seed"], delta=options["delta"])
     if not any(score.fit is not None for score in result.scores):
@@ -82,7 +83,7 @@ def split_laws(text: str) -> list[str]:
     return found
 
 
-def _law(text: str, runs: Runs, columns: dict[str, str]) -> Law:
+def get_law(text: str, runs: Runs, columns: Mapping[str, str] | None = None) -> Law:
     """The law with its inputs named as the runs' columns are; a formula is called by its own text."""
     from dataclasses import replace
 
@@ -90,5 +91,5 @@ def _law(text: str, runs: Runs, columns: dict[str, str]) -> Law:
 
     law = find_law(text, runs)
     law = replace(law, name=text) if law.formula else law
-    mine = {k: v for k, v in columns.items() if k in law.inputs}
+    mine = {k: v for k, v in (columns or {}).items() if k in law.inputs}
     return bind(law, runs, mine or None)
