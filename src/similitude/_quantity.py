@@ -104,7 +104,7 @@ for _prefix, _long, _power in (
     for _rate in (f"{_prefix}f", f"{_prefix}flop", f"{_prefix}flops", f"{_prefix}flop/s", f"{_long}flop/s"):
         _WORDS |= {f"{_rate}-{d}": (str(86400 * 10**_power), FLOP) for d in ("day", "days")}
 
-_NUMBER = re.compile(r"([+-]?(?:\d[\d,_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)", re.DOTALL)
+_NUMBER = re.compile(r"([+-]?(?:\d[\d,_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)", re.DOTALL | re.ASCII)
 _TIMES_TEN = re.compile(r"\s*[x×*·]\s*10\s*(?:\^|\*\*)\s*([+-]?\d+)")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 _DEVICE_TIME = re.compile(r"([a-z][a-z0-9]*)-(hour|hours|day|days)", re.IGNORECASE)
@@ -156,8 +156,8 @@ def _finite(value: float, text: object) -> float:
 def _split_number(text: str) -> tuple[Decimal, str]:
     """The leading number as an exact decimal, and the words behind it."""
     stripped = text.strip()
-    dollars = stripped.startswith(("$", "US$"))
-    body = stripped.split("$", 1)[1].strip() if dollars else stripped
+    dollars = stripped.startswith(("$", "US$", "-$"))
+    body = stripped.replace("US$", "$", 1).replace("$", "", 1).strip() if dollars else stripped
     match = _NUMBER.fullmatch(body)
     if match is None:
         raise ArgumentError(f"{text!r} is not {_EXPECTED}")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 20
 _LONGEST_LINE = 1 << 20
-_LARGEST_JSON = 256 << 20
+_LARGEST_JSON = 64 << 20
 _KINDS = "CSV, TSV, JSON, JSONL, Parquet or Arrow"
 
 _NOT_READ = (
@@ -90,7 +90,7 @@ def _from_stream(stream: IO[bytes], label: str, filename: str) -> Raw:
         digest.update(block)
         data += block
         if kind == "json" and len(data) > _LARGEST_JSON:
-            raise DataError(f"{label} is one JSON document of more than 256 MB; expected JSONL or Parquet at this size")
+            raise DataError(f"{label} is one JSON document of more than 64 MB; expected JSONL or Parquet at this size")
     frame, notes = _parse(bytes(data), kind, label, filename)
     return Raw(frame, label, digest.hexdigest(), kind, notes)
 

@@ -169,7 +169,7 @@ def require_column(column: str, names: Iterable[str], source: str, role: str | N
         return column
     what = f" for {role}" if role and role != column else ""
     listed = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
-    raise DataError(f"{source}: no column '{column}'{what}{did_you_mean(column, names)}; the columns are: {listed}")
+    raise DataError(f"{source}: no column '{column}'{what}; the columns are: {listed}{did_you_mean(column, names)}")
 
 
 def _refuse_shared(columns: Mapping[str, str], source: str) -> None:

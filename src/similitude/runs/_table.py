@@ -104,7 +104,7 @@ class Runs:
         remedy = f"; name it when reading, as in {name}='your column'" if name in ROLES else ""
         known = ", ".join(self.names)
         raise DataError(
-            f"{self.source}: no column '{name}'{role}{did_you_mean(name, self.names)}{remedy}; the columns are: {known}"
+            f"{self.source}: no column '{name}'{role}{remedy}; the columns are: {known}{did_you_mean(name, self.names)}"
         )
 
     def column(self, name: str) -> np.ndarray:
