@@ -8,17 +8,22 @@ __version__ = "0.1.0"
 
 # public name -> module that defines it; resolved on first use, so that `import similitude` costs nothing
 _HOME: dict[str, str] = {
+    "Allocation": "similitude.fitting",
     "Estimate": "similitude.laws",
     "Fit": "similitude.fitting",
     "Intervals": "similitude.fitting",
     "Law": "similitude.laws",
+    "LawComparison": "similitude.fitting",
     "Objective": "similitude.fitting",
     "Prediction": "similitude.laws",
     "Runs": "similitude.runs",
     "SimilitudeError": "similitude._errors",
     "below_output": "similitude.laws",
+    "compare_laws": "similitude.fitting",
     "datasets": "similitude.runs.datasets",
+    "envelope": "similitude.fitting",
     "fit": "similitude.fitting",
+    "isoflop": "similitude.fitting",
     "law": "similitude.laws",
     "laws": "similitude.laws",
     "math": "similitude.math",
@@ -28,6 +33,7 @@ _HOME: dict[str, str] = {
     "read_runs": "similitude.runs",
     "real": "similitude.laws",
     "scale_of": "similitude.laws",
+    "simulate": "similitude.fitting",
     "unit_interval": "similitude.laws",
 }
 

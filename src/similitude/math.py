@@ -174,8 +174,8 @@ def expit(x: Any) -> Any:
 def logaddexp(x: Any, y: Any) -> Any:
     """log(exp(x) + exp(y)) without overflow.
 
-    >>> float(logaddexp(1000.0, 1000.0)) - 1000.0 - float(log(2.0))
-    0.0
+    >>> round(float(logaddexp(1000.0, 1000.0)), 6)
+    1000.693147
     """
     return _call("logaddexp", x, y)
 

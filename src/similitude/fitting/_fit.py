@@ -362,7 +362,7 @@ def fit(
     best optimum found fails its gradient test, ArgumentError for options that make no sense.
 
     >>> import similitude as sim
-    >>> runs = sim.datasets.simulate("chinchilla:besiroglu2024", seed=0)
+    >>> runs = sim.simulate(sim.laws.chinchilla.published["besiroglu2024"], seed=0)
     >>> sim.fit(sim.laws.chinchilla, runs).convergence.converged
     True
     """

@@ -39,11 +39,23 @@ def parameter_table(fit: Fit) -> Table:
 def summary(fit: Fit) -> Text:
     """What was minimised on what, and the proof of the optimum."""
     lines = [
-        f"{len(fit.observed)} runs of {fit.runs.source}; {fit.objective.describe(fit.delta or 0.0)}; "
+        f"{len(fit.observed)} runs of {fit.runs.source}; {objective_sentence(fit)}; "
         f"objective {fit.objective_value:.7g}.",
         f"{fit.convergence}; condition number {fit.condition:.0f}; residual sd {_noise(fit)}.",
     ]
     return Text("", lines, points=fit.warnings)
+
+
+def objective_sentence(fit: Fit) -> str:
+    """What was minimised, in words."""
+    clusters = fit.solution.problem.clusters
+    if clusters is None:
+        return fit.objective.describe(fit.delta or 0.0)
+    where = "log residuals" if fit.objective.log else "raw residuals"
+    return (
+        f"least squares of {where} with an error shared by the rows of each of {len(clusters.sizes)} runs "
+        f"(shared sd {fit.offset:.2g}, own sd {fit._within_noise():.2g}, by restricted likelihood)"
+    )
 
 
 def _noise(fit: Fit) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from similitude.laws._application import application
 from similitude.laws._catalogue import catalogue, get, resolve
 from similitude.laws._estimate import Estimate, Prediction
+from similitude.laws._exchange import law_from_dict, law_to_dict
+from similitude.laws._formula import formula_law, formula_names
 from similitude.laws._law import Law, Published, Source, law, paper, published
 from similitude.laws._words import Parameter, amplitude_of, below_output, positive, real, scale_of, unit_interval
 
@@ -29,12 +31,16 @@ __all__ = [
     "chinchilla",
     "chinchilla_tied",
     "data_constrained",
+    "formula_law",
+    "formula_names",
     "get",
     "kaplan",
     "kaplan_c",
     "kaplan_d",
     "kaplan_n",
     "law",
+    "law_from_dict",
+    "law_to_dict",
     "nested",
     "overtrained",
     "paper",

@@ -53,7 +53,7 @@ def application(
         form,
         name=name,
         function=_renamed(form, renames),
-        inputs=MappingProxyType({new: unit for new, unit in bound.values()}),
+        inputs=MappingProxyType(dict(bound.values())),
         output=output or form.output,
         params=MappingProxyType({k: _follow({**form.params, **(params or {})}[k], renames) for k in form.params}),
         source=source,
@@ -63,6 +63,8 @@ def application(
         counts=counts,
         validity=validity,
         family=family or form.family,
+        form=form,
+        renames=MappingProxyType(renames),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -17,14 +16,18 @@ __all__ = ["Estimate", "Prediction", "read_digits"]
 
 
 def read_digits(digits: str) -> float:
-    """A coefficient as printed, `"406.4"`, or as a source gives its logarithm, `"exp(6.0073404)"`.
+    """A coefficient as printed, `"406.4"`, or in the terms in which a source prints it, `"exp(6.0073404)"`.
 
     >>> round(read_digits("exp(6.0073404)"), 2)
     406.4
     """
-    if digits.startswith("exp(") and digits.endswith(")"):
-        return math.exp(float(digits[4:-1]))
-    return float(digits)
+    try:
+        return float(digits)
+    except ValueError:
+        from similitude.laws._expression import evaluate
+        from similitude.laws._formula import parse_formula
+
+        return float(evaluate(parse_formula(digits), {}))
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Prediction:
     def __repr__(self) -> str:
         if np.ndim(self.value):
             return f"Prediction({np.size(self.value)} points)"
-        from similitude._quantity import format_interval
+        from similitude._digits import format_interval
 
         return f"Prediction({format_interval(self.value, self.low, self.high)} {self.unit})"
 
@@ -108,7 +111,7 @@ class Estimate:
 
         Raises ArgumentError for a missing, unknown or non-positive input.
         """
-        out = self.law.evaluate(self.law.check_inputs(inputs), self.values)
+        out = self.law.evaluate(self.law.check_inputs(inputs), {k: np.float64(v) for k, v in self.values.items()})
         return float(out) if np.ndim(out) == 0 else out
 
     def predict(self, *, level: float | None = None, **inputs: Any) -> Prediction:

@@ -29,7 +29,7 @@ class Source:
     where: str = ""
 
     def __str__(self) -> str:
-        from similitude.laws._bibliography import short
+        from similitude._bibliography import short
 
         return f"{short(self.key)}, {self.where}" if self.where else short(self.key)
 
@@ -98,6 +98,8 @@ class Law:
     validity: str = ""
     family: str = ""
     formula: str = ""  # the text of a user's formula; empty for a law of the catalogue
+    form: Law | None = None  # what an application was made from, with the new name of each of its inputs
+    renames: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, *args: Any, **values: Any) -> Any:
         return self.function(*args, **values)
@@ -118,7 +120,7 @@ class Law:
 
     @cached_property
     def linear(self) -> tuple[str, ...]:
-        """The parameters in which the formula is jointly affine, found by probing it: they are projected out of fits."""
+        """The parameters in which the formula is jointly affine, found by probing it; fits project them out."""
         from similitude.laws._linear import linear_parameters
 
         return linear_parameters(self)
@@ -126,31 +128,47 @@ class Law:
     @cached_property
     def expression(self) -> Any:
         """The formula as an expression tree, for printing."""
-        from similitude.laws._formula import trace
+        from similitude.laws._expression import trace
 
         return trace(self)
 
     def latex(self) -> str:
         """The formula as LaTeX, made from the function itself."""
-        from similitude.laws._formula import to_latex
+        from similitude.laws._print import to_latex
 
         return to_latex(self)
 
     def mathml(self) -> str:
         """The formula as MathML, for pages that work offline."""
-        from similitude.laws._formula import to_mathml
+        from similitude.laws._mathml import to_mathml
 
         return to_mathml(self)
 
     def text(self) -> str:
         """The formula as one line of plain text, in the syntax the command line accepts."""
-        from similitude.laws._formula import to_text
+        from similitude.laws._print import to_text
 
         return to_text(self)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The law as plain values for JSON, read back by `Law.from_dict`: its name, or its formula and declaration.
+
+        Raises ArgumentError when the function does what has no printed form.
+        """
+        from similitude.laws._exchange import law_to_dict
+
+        return law_to_dict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Law:
+        """The law that `to_dict` wrote; DataError when the values are not of that form."""
+        from similitude.laws._exchange import law_from_dict
+
+        return law_from_dict(values)
+
     def bibtex(self) -> str:
         """The BibTeX entries of the law and its coefficient sets."""
-        from similitude.laws._bibliography import bibtex
+        from similitude._bibliography import bibtex
 
         keys = ([self.source.key] if self.source else []) + [s.source.key for s in self.sets]
         return bibtex(dict.fromkeys(keys))
@@ -257,5 +275,6 @@ def _check_signature(function: Callable[..., Any], name: str, inputs: tuple[str,
     for what, declared, found in (("inputs", inputs, found_inputs), ("parameters", params, found_params)):
         if declared != found:
             raise ArgumentError(
-                f"law '{name}': declared {what} ({', '.join(declared)}) are not those of the function ({', '.join(found)})"
+                f"law '{name}': declared {what} ({', '.join(declared)}) are not those of the function "
+                f"({', '.join(found)})"
             )

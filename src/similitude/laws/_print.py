@@ -1,0 +1,235 @@
+"""Expression trees as plain text and as LaTeX, in the order in which the author wrote them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from similitude.laws._expression import Binary, Call, Expression, Let, Name, Negative, Number, walk
+from similitude.laws._symbols import GREEK, symbol
+
+if TYPE_CHECKING:
+    from similitude.laws._law import Law
+
+__all__ = [
+    "definitions",
+    "left_hand_side",
+    "math_tightness",
+    "number_parts",
+    "plain",
+    "sign_first",
+    "starts_with_digit",
+    "to_latex",
+    "to_text",
+    "written_out",
+]
+
+# how tightly a node holds together: a looser node inside a tighter place gets parentheses
+SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 6)
+_TIGHTNESS = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "^": POWER}
+
+
+def tightness(node: Expression) -> int:
+    """How tightly a node holds together in plain text."""
+    match node:
+        case Binary(sign):
+            return _TIGHTNESS[sign]
+        case Negative():
+            return SIGN
+        case Let(_, value):
+            return tightness(value)
+    return ATOM
+
+
+def to_text(law: Law) -> str:
+    """The right-hand side as one line in the syntax that `formula_law` reads.
+
+    >>> from similitude.laws import chinchilla
+    >>> to_text(chinchilla)
+    'E + A/N^alpha + B/D^beta'
+    """
+    return plain(law.expression)
+
+
+def plain(node: Expression) -> str:
+    """A tree as plain text; reading it back gives the same tree, with named parts written out."""
+    match node:
+        case Number(value):
+            return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        case Name(name):
+            return name
+        case Let(_, value):
+            return plain(value)
+        case Negative(argument):
+            return "-" + _within(argument, SIGN)
+        case Binary("^", left, right):
+            exponent = f"-{_within(right.argument, ATOM)}" if isinstance(right, Negative) else _within(right, ATOM)
+            return f"{_within(left, ATOM)}^{exponent}"
+        case Binary(sign, left, right):
+            own = _TIGHTNESS[sign]
+            gap = " " if own == SUM else ""
+            after = f"({plain(right)})" if isinstance(right, Negative) else _within(right, own + 1)
+            return f"{_within(left, own)}{gap}{sign}{gap}{after}"
+        case Call(function, arguments):
+            return f"{function}({', '.join(plain(a) for a in arguments)})"
+    raise TypeError(f"not a node: {node!r}")
+
+
+def _within(node: Expression, place: int) -> str:
+    return plain(node) if tightness(node) >= place else f"({plain(node)})"
+
+
+def definitions(node: Expression) -> list[Let]:
+    """The named parts of a tree, in the order in which a reader meets them."""
+    return list({n.symbol: n for n in walk(node) if isinstance(n, Let)}.values())
+
+
+def written_out(call: Call) -> Expression | None:
+    """A function that is named for its accuracy as the plain mathematics it stands for; None for the others."""
+    a = call.arguments
+    match call.function:
+        case "log1p":
+            return Call("log", (1 + a[0],))
+        case "expm1":
+            return Call("exp", a) - 1
+        case "logaddexp":
+            return Call("log", (Call("exp", a[:1]) + Call("exp", a[1:]),))
+        case "powersum":
+            return (a[0] ** (1 / a[2]) + a[1] ** (1 / a[2])) ** a[2]
+    return None
+
+
+def sign_first(node: Expression) -> Expression:
+    """A product or quotient that begins with a minus as minus the product: -(a / b) for (-a) / b."""
+    if isinstance(node, Binary) and node.sign in "*/":
+        left = sign_first(node.left)
+        if isinstance(left, Negative):
+            return Negative(Binary(node.sign, left.argument, node.right))
+    return node
+
+
+def left_hand_side(law: Law) -> tuple[str, tuple[str, ...]]:
+    """The output's letter and its arguments: L(N, D) for a loss, y(x) for anything else."""
+    return ("L" if law.output.kind == "loss" else "y"), tuple(law.inputs)
+
+
+def number_parts(value: float) -> tuple[str, str]:
+    """Digits and power of ten of a number as printed; the power is empty in the middle of the scale.
+
+    >>> number_parts(3.1e8), number_parts(0.5)
+    (('3.1', '8'), ('0.5', ''))
+    """
+    if value == 0 or 1e-4 <= abs(value) < 1e6:
+        return (repr(int(value)) if value.is_integer() else repr(value)), ""
+    digits, _, power = f"{value:e}".partition("e") if float(f"{value:e}") == value else f"{value:.16e}".partition("e")
+    return digits.rstrip("0").rstrip("."), str(int(power))
+
+
+def to_latex(law: Law) -> str:
+    """The whole equation as LaTeX, named parts in further lines.
+
+    >>> from similitude.laws import chinchilla
+    >>> print(to_latex(chinchilla))
+    L(N, D) = E + \\frac{A}{N^{\\alpha}} + \\frac{B}{D^{\\beta}}
+    """
+    letter, arguments = left_hand_side(law)
+    left = f"{letter}({', '.join(_latex_name(a) for a in arguments)})"
+    parts = definitions(law.expression)
+    if not parts:
+        return f"{left} = {_latex(law.expression)}"
+    lines = [f"{left} &= {_latex(law.expression)}"]
+    lines += [f"{_latex_name(p.symbol)} &= {_latex(p.value)}" for p in parts]
+    return "\\begin{aligned} " + " \\\\ ".join(lines) + " \\end{aligned}"
+
+
+def math_tightness(node: Expression) -> int:
+    """How tightly a node holds together in typeset mathematics."""
+    match sign_first(node):
+        case Number(value):
+            return PRODUCT if number_parts(value)[1] else ATOM
+        case Binary("/"):
+            return SIGN  # a built-up fraction needs no parentheses among factors, only under a power
+        case Binary(sign):
+            return _TIGHTNESS[sign]
+        case Negative():
+            return SUM
+        case Call("sqrt"):
+            return ATOM
+        case Call() as call:
+            expanded = written_out(call)
+            return SIGN if expanded is None else math_tightness(expanded)
+    return ATOM
+
+
+def _latex(node: Expression) -> str:
+    match sign_first(node):
+        case Number(value):
+            digits, power = number_parts(value)
+            times = "" if digits == "1" else f"{digits} \\times "
+            return f"{times}10^{{{power}}}" if power else digits
+        case Name(name) | Let(name, _):
+            return _latex_name(name)
+        case Negative(argument):
+            return "-" + _latex_within(argument, PRODUCT)
+        case Binary("/", left, right):
+            return f"\\frac{{{_latex(left)}}}{{{_latex(right)}}}"
+        case Binary("^", left, right):
+            return f"{_latex_base(left)}^{{{_latex_exponent(right)}}}"
+        case Binary("*", left, right):
+            between = " \\cdot " if starts_with_digit(right) else " "
+            return f"{_latex_within(left, PRODUCT)}{between}{_latex_within(right, PRODUCT)}"
+        case Binary(sign, left, right):
+            after = SUM if sign == "+" and not isinstance(right, Negative) else PRODUCT
+            return f"{_latex_within(left, SUM)} {sign} {_latex_within(right, after)}"
+        case Call() as call:
+            return _latex_call(call)
+    raise TypeError(f"not a node: {node!r}")
+
+
+def _latex_call(node: Call) -> str:
+    expanded = written_out(node)
+    if expanded is not None:
+        return _latex(expanded)
+    inside = ", ".join(_latex(a) for a in node.arguments)
+    if node.function == "sqrt":
+        return f"\\sqrt{{{inside}}}"
+    command = {"log": "\\ln", "expit": "\\operatorname{expit}"}.get(node.function, f"\\{node.function}")
+    return f"{command}\\left({inside}\\right)"
+
+
+def _latex_within(node: Expression, place: int) -> str:
+    return _latex(node) if math_tightness(node) >= place else f"\\left({_latex(node)}\\right)"
+
+
+def _latex_base(node: Expression) -> str:
+    inside = _latex_within(node, ATOM)
+    marked = isinstance(node, (Name, Let)) and "^" in inside  # a star is a superscript already
+    return f"{{{inside}}}" if marked else inside
+
+
+def _latex_exponent(node: Expression) -> str:
+    """Exponents are set on one line: fractions of letters and numbers with a slash."""
+    if isinstance(node, Binary) and node.sign == "/":
+        sides = [_latex_within(side, SIGN if side is node.left else ATOM) for side in (node.left, node.right)]
+        return "/".join(sides)
+    return _latex(node)
+
+
+def starts_with_digit(node: Expression) -> bool:
+    """Whether a typeset factor begins with a digit, which may not follow another factor directly."""
+    while isinstance(node, Binary) and node.sign in "*^":
+        node = node.left
+    return isinstance(node, Number)
+
+
+def _latex_name(name: str) -> str:
+    parts = symbol(name)
+    out = _latex_word(parts.head)
+    if parts.below:
+        out += f"_{{{','.join(_latex_word(b) for b in parts.below)}}}"
+    return out + ("^{*}" if parts.star else "") + "'" * parts.primes
+
+
+def _latex_word(word: str) -> str:
+    if word in GREEK:
+        return f"\\{word}"
+    return word if len(word) == 1 or word.isdigit() else f"\\mathrm{{{word}}}"

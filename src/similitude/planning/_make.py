@@ -1,0 +1,184 @@
+"""From an estimate and a question to a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from similitude._errors import ArgumentError, QuestionError
+from similitude._view import Interval
+from similitude.laws import Estimate
+from similitude.planning._budget import Budget, amount
+from similitude.planning._certainty import ends_of, regret_of
+from similitude.planning._off_optimum import curves_of, excess_of, rows_of_one, table_of
+from similitude.planning._plan import Check, Plan
+from similitude.planning._power import PowerSum
+from similitude.planning._question import Question
+from similitude.planning._sensitivity import sensitivity_of
+from similitude.planning._solve import minimise
+from similitude.planning._surface import LOG_RULE, Surface
+from similitude.planning._words import assumptions_of, extrapolation_of, no_answer, question_words, warnings_of
+
+__all__ = ["plan"]
+
+Number = float | str
+
+
+def plan(
+    estimate: Estimate,
+    *,
+    flop: Number | None = None,
+    loss: float | None = None,
+    budget: Budget | None = None,
+    inference_tokens: Number | None = None,
+    at: Mapping[str, Number] | None = None,
+    max_parameters: Number | None = None,
+    level: float = 0.9,
+    seed: int = 0,
+) -> Plan:
+    """The parameters and tokens that a law says are best: least loss for a budget, or least compute for a loss.
+
+    Ask with one of `flop`, `loss` (in the law's unit) or a `budget` (accelerators and days, dollars); a budget without
+    an amount turns the answer into days and dollars. `inference_tokens` are served by the trained model: the budget
+    then covers 6 N D + 2 N D_inf FLOP. `at` holds other inputs (`{"U": 25e9}`), or fixes N or D: with nothing else
+    asked, the answer is the tokens (parameters) for which it is the best size. `max_parameters` caps N. Counts may be
+    written as people do ("8B"). `level` is that of the intervals, which only a fit has; `seed` that of its draws.
+
+    Raises ArgumentError for a question that is not one, QuestionError for one that has no answer: a loss below the
+    law's floor, a law in one input, no minimum between extremes.
+
+    >>> from similitude.laws import chinchilla
+    >>> plan(chinchilla.published["besiroglu2024"], flop=5.76e23)
+    Plan(72.2B parameters, 1.33T tokens, 18.4 tokens/parameter: loss 1.9744 at 5.76e+23 FLOP; chinchilla:besiroglu2024)
+    """
+    if not 0 < level < 1:
+        raise ArgumentError(f"level = {level:g}; expected a number between 0 and 1, such as 0.9")
+    question = _ask(estimate, flop, loss, budget, inference_tokens, at, max_parameters)
+    return _complete(estimate, question, budget, level, seed)
+
+
+def _ask(
+    estimate: Estimate,
+    flop: Number | None,
+    loss: float | None,
+    budget: Budget | None,
+    inference_tokens: Number | None,
+    at: Mapping[str, Number] | None,
+    max_parameters: Number | None,
+) -> Question:
+    held = {k: amount(k, v) for k, v in (at or {}).items()}
+    fixed = {k: held.pop(k) for k in ("N", "D") if k in held}
+    flop = amount("flop", flop, "compute")
+    if budget is not None and budget.flop is not None:
+        if flop is not None or loss is not None:
+            raise ArgumentError("a budget with an amount is a question of its own: give it, or flop, or loss")
+        flop = budget.flop
+    if flop is not None and loss is not None:
+        raise ArgumentError("flop and loss are two questions: ask for one at a time")
+    if flop is None and loss is None and len(fixed) != 1:
+        raise ArgumentError("nothing to plan for: give flop=, loss=, a budget, or at={'N': ...}")
+    if len(fixed) == 2:
+        raise ArgumentError("with N and D both fixed there is nothing to choose: predict the loss there")
+    if fixed and max_parameters is not None:
+        raise ArgumentError("max_parameters caps a size that is chosen; N or D is fixed here")
+    if loss is not None and not (np.isfinite(loss) and loss > 0):
+        raise ArgumentError(f"loss = {loss:g}; expected a positive number")
+    surface = Surface.of(estimate.law, held, amount("inference_tokens", inference_tokens, "tokens"))  # pyright: ignore[reportArgumentType]
+    return Question.of(
+        surface,
+        estimate.values,
+        log_flop=_log(flop),
+        loss=loss,
+        log_n=_log(fixed.get("N")),
+        log_d=_log(fixed.get("D")),
+        log_cap=_log(amount("max_parameters", max_parameters, "parameters")),
+    )
+
+
+def _log(value: float | None) -> float | None:
+    return None if value is None else float(np.log(value))
+
+
+def _complete(estimate: Estimate, question: Question, budget: Budget | None, level: float, seed: int) -> Plan:
+    """Everything a plan says, computed once."""
+    values = rows_of_one(estimate)
+    log_n, log_d = choice = _choice(estimate, question, values)
+    surface = question.surface
+    training = float(np.exp(LOG_RULE + log_n + log_d))
+    ends = ends_of(estimate, question, choice, level)
+    log_flop = float(surface.log_cost(log_n, log_d))
+    compute = _interval(log_flop, ends["C"], "FLOP")
+    check = _check(question, values, choice)
+    made = Plan(
+        label=estimate.label,
+        law=estimate.law.name,
+        question=question_words(question),
+        N=_interval(log_n, ends["N"], "parameters"),
+        D=_interval(log_d, ends["D"], "tokens"),
+        loss=Interval(_first(surface.loss(values, log_n, log_d)), *ends["loss"], unit=str(estimate.law.output)),
+        tokens_per_parameter=_interval(log_d - log_n, ends["M"], "tokens/parameter"),
+        compute=compute,
+        training_flop=training,
+        counts=estimate.counts,
+        at=dict(surface.held),
+        inference_tokens=surface.inference_tokens or None,
+        level=level if hasattr(estimate, "interval_of") else None,
+        days=_converted(budget and budget.days_for, training, compute, "days"),
+        dollars=_converted(budget and budget.dollars_for, training, compute, "$"),
+        regret=regret_of(estimate, question, choice, level, seed) if question.free else None,
+        excess=None if question.free else excess_of(question, values, choice),
+        off_optimum=table_of(question, values, log_flop),
+        sensitivity=sensitivity_of(estimate, question, budget, seed),
+        extrapolation=extrapolation_of(estimate, training),
+        check=check,
+        curves=curves_of(estimate, question, choice, level, seed),
+        estimate=estimate,
+    )
+    return replace(made, assumptions=assumptions_of(made, question, budget), warnings=warnings_of(made, question))
+
+
+def _choice(estimate: Estimate, question: Question, values: Mapping[str, Any]) -> tuple[float, float]:
+    log_n, log_d = (_first(x) for x in question.choose(values))
+    if not (np.isfinite(log_n) and np.isfinite(log_d)):
+        raise QuestionError(no_answer(estimate, question, values))
+    return log_n, log_d
+
+
+def _first(value: Any) -> float:
+    return float(np.ravel(value)[0])
+
+
+def _interval(log_value: float, ends: tuple[float | None, float | None], unit: str) -> Interval:
+    low, high = (None if e is None else float(np.exp(e)) for e in ends)
+    return Interval(float(np.exp(log_value)), low, high, unit)
+
+
+def _converted(
+    convert: Callable[[float], float | None] | None, training: float, compute: Interval, unit: str
+) -> Interval | None:
+    """Training compute in days or dollars, with the interval that the compute has."""
+    value = convert(training) if convert else None
+    if convert is None or value is None:
+        return None
+    share = training / compute.value
+    low, high = (None if e is None else convert(e * share) for e in (compute.low, compute.high))
+    return Interval(value, low, high, unit)
+
+
+def _check(question: Question, values: Mapping[str, Any], choice: tuple[float, float]) -> Check | None:
+    """Closed form against numeric optimum at the cost of the choice; None where there is no closed form in play."""
+    if not (question.closed and question.free):
+        return None
+    surface = question.surface
+    log_flop = float(surface.log_cost(*choice))
+    found = minimise(surface, values, log_flop)
+    form = PowerSum.read(surface, {k: float(v[0]) for k, v in values.items()})
+    return Check(
+        float(np.exp(form.log_parameters(log_flop))),
+        float(np.exp(found.log_n[0, 0])),
+        float(form.least_loss(log_flop)),
+        float(found.loss[0, 0]),
+    )

@@ -1,0 +1,178 @@
+"""The sentences of a plan: its question, what it rests on, what to beware of, and why there is no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from similitude._quantity import format_quantity
+from similitude.laws import Estimate
+from similitude.planning._budget import Budget
+from similitude.planning._plan import Plan
+from similitude.planning._question import Question
+from similitude.planning._sensitivity import digits_of, siblings_of
+from similitude.planning._solve import REACH, minimise
+from similitude.planning._surface import LOG_RULE
+
+__all__ = ["assumptions_of", "extrapolation_of", "no_answer", "question_words", "warnings_of"]
+
+FAR = 100.0  # times the largest run's compute: beyond it no public sweep has been checked against a held-out run
+DIGITS = 1.2  # tokens per parameter that printed digits leave open
+
+
+def question_words(question: Question) -> str:
+    """The question as a sentence."""
+    if question.log_flop is not None:
+        asked = f"least loss for {format_quantity(np.exp(question.log_flop))} FLOP"
+    elif question.loss is not None:
+        asked = f"least compute for loss {question.loss:g}"
+    else:
+        asked = "the size at which compute is best spent"
+    for name, value in (("N", question.log_n), ("D", question.log_d)):
+        if value is not None:
+            asked += f", {name} fixed at {format_quantity(float(np.exp(value)))}"
+    if question.log_cap is not None:
+        asked += f", at most {format_quantity(float(np.exp(question.log_cap)))} parameters"
+    if question.surface.inference_tokens:
+        asked += f", serving {format_quantity(question.surface.inference_tokens)} tokens included"
+    return asked
+
+
+def no_answer(estimate: Estimate, question: Question, values: Mapping[str, Any]) -> str:
+    """Why there is no answer, and what to do."""
+    surface = question.surface
+    if question.loss is not None:
+        return _unreachable(estimate, question, values)
+    if question.log_flop is not None and question.log_n is not None:
+        return (
+            f"serving {format_quantity(surface.inference_tokens)} tokens with N = "
+            f"{format_quantity(float(np.exp(question.log_n)))} alone costs more than the budget: "
+            "take a smaller N or a larger budget"
+        )
+    if question.log_flop is None:
+        fixed = "N" if question.log_n is not None else "D"
+        return f"{estimate.label} has no budget at which this {fixed} is the best: one of its terms outweighs the other"
+    centre = (question.log_flop - LOG_RULE) / 2
+    ends = [
+        float(np.ravel(surface.loss(values, surface.log_parameters(question.log_flop, x), x))[0])
+        for x in (centre + REACH[0], centre + REACH[1])
+    ]
+    better = "fewer tokens on a larger model" if ends[0] < ends[1] else "more tokens on a smaller model"
+    return (
+        f"{estimate.label} has no best division of {format_quantity(np.exp(question.log_flop))} FLOP between 1e-6 and "
+        f"1e9 tokens per parameter: its loss keeps falling towards {better}; fit runs that vary N and D apart, or fix one: "
+        "at={'N': ...}"
+    )
+
+
+def _unreachable(estimate: Estimate, question: Question, values: Mapping[str, Any]) -> str:
+    far = np.log(1e60)
+    log_n = far if question.log_n is None and question.log_cap is None else (question.log_n or question.log_cap)
+    log_d = far if question.log_d is None else question.log_d
+    least = float(np.ravel(question.surface.loss(values, log_n, log_d))[0])
+    floor = next((k for k, p in estimate.law.params.items() if p.relative == "output"), None)
+    if floor is not None and question.loss <= estimate.values[floor]:  # pyright: ignore[reportOperatorIssue]
+        return (
+            f"loss {question.loss:g} lies at or below {floor} = {estimate.values[floor]:g}, the floor that "
+            f"{estimate.label} puts under every model: ask for a higher loss"
+        )
+    if question.loss <= least:  # pyright: ignore[reportOperatorIssue]
+        what = "with this size" if question.log_n is not None or question.log_cap is not None else "with these tokens"
+        what = "at any size" if question.log_d is None and log_n == far else what
+        return f"loss {question.loss:g} cannot be reached {what}: {estimate.label} comes down to {least:.4f} at most"
+    return f"{estimate.label} reaches loss {question.loss:g} nowhere between 1e8 and 1e42 FLOP"
+
+
+def assumptions_of(made: Plan, question: Question, budget: Budget | None) -> tuple[str, ...]:
+    """What the answer takes for granted, a sentence each."""
+    said = ["Training costs 6 FLOP per parameter and token."]
+    if made.inference_tokens:
+        said.append(
+            f"The budget covers serving {format_quantity(made.inference_tokens)} tokens at 2 FLOP per parameter and token, "
+            "as dear as training FLOP."
+        )
+    said += budget.assumptions if budget is not None else ()
+    if made.counts != "undeclared":
+        said.append(f"N counts parameters as the runs did: {made.counts}.")
+    if made.estimate is not None and made.estimate.law.validity:
+        said.append(f"The law's range: {made.estimate.law.validity}")
+    if question.log_cap is not None and made.excess is not None:
+        said.append("The cap on parameters binds.")
+    return tuple(said)
+
+
+def extrapolation_of(estimate: Estimate, training_flop: float) -> float | None:
+    """Training compute as a multiple of the largest run's; None where the runs are not known."""
+    largest = getattr(estimate, "largest_compute", None)
+    if largest is None and "C" in estimate.within:
+        largest = estimate.within["C"][1]
+    return None if not largest else float(training_flop / largest)
+
+
+def warnings_of(made: Plan, question: Question) -> tuple[str, ...]:
+    """What to beware of, a sentence each."""
+    said = [
+        _digits_warning(made, question),
+        _reach_warning(made),
+        _epochs_warning(made),
+        _branch_warning(question, made),
+    ]
+    if made.counts == "undeclared":
+        said.append(
+            "The runs behind this law do not declare whether N counts embeddings; that alone has moved published optima "
+            "severalfold: declare it (counts=...)."
+        )
+    if made.check is not None and not made.check.agrees:
+        said.append(
+            f"Closed form and numeric optimum differ: N = {made.check.closed_N:.6g} and {made.check.numeric_N:.6g}."
+        )
+    return tuple(s for s in said if s)
+
+
+def _digits_warning(made: Plan, question: Question) -> str:
+    estimate = made.estimate
+    if estimate is None or not question.free or question.log_flop is None:
+        return ""
+    ratio = {}
+    for item in (digits_of(estimate, question), *siblings_of(estimate, question)):
+        if item is not None:  # at one budget D/N falls as N squared
+            centre = made.tokens_per_parameter.value * made.N.value**2
+            ratio[item.what] = tuple(sorted(centre / n**2 for n in item.N))
+    digits = next(iter(ratio.items()), None) if estimate.digits else None
+    if digits is None or digits[1][1] / digits[1][0] < DIGITS:
+        return ""
+    low, high = digits[1]
+    said = f"Printed digits matter here: before rounding, {made.label} may have meant {low:.0f} to {high:.0f} tokens per parameter"
+    own = made.tokens_per_parameter.value
+    for what, ends in list(ratio.items())[1:]:
+        other = ends[0] if abs(ends[1] / own - 1) < 1e-6 else ends[1]
+        said += f"; {what.split(' ')[0]} gives {other:.0f}"
+    return said + "."
+
+
+def _reach_warning(made: Plan) -> str:
+    if made.extrapolation is None or made.extrapolation <= FAR:
+        return ""
+    return f"The plan spends {format_quantity(made.extrapolation)} times the compute of the largest run it rests on."
+
+
+def _epochs_warning(made: Plan) -> str:
+    # the law's declaration says so in its validity; 6 N D counts tokens processed
+    if made.estimate is None or "data set" not in made.estimate.law.validity:
+        return ""
+    return (
+        f"D of law '{made.law}' is the size of a data set that is seen many times, so that 6 N D is not its training "
+        "compute: take this division as a comparison, not as a plan."
+    )
+
+
+def _branch_warning(question: Question, made: Plan) -> str:
+    if question.closed or not question.free:
+        return ""
+    values = {k: np.array([float(v)]) for k, v in made.estimate.values.items()} if made.estimate else {}
+    found = minimise(question.surface, values, float(np.log(made.flop)))
+    if not found.edge[0, 0] < found.loss[0, 0]:
+        return ""
+    return "Far from the runs this law falls below its own optimum; the plan is the minimum between the extremes."

@@ -1,0 +1,108 @@
+"""Compute-optimal allocation against published tables, closed forms and scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from similitude import laws
+from similitude._errors import ArgumentError, QuestionError
+from similitude.planning import plan
+
+# (C, N*, D*, D/N, L*) derived by hand from the printed coefficients, four figures
+TEX = [
+    (1e20, 7.749e8, 2.151e10, 27.76, 2.55342),
+    (1e21, 2.217e9, 7.518e10, 33.91, 2.29549),
+    (5.76e23, 4.036e10, 2.379e12, 58.93, 1.91841),
+    (3.8e25, 2.732e11, 2.318e13, 84.83, 1.81101),
+]
+BESIROGLU = [
+    (1e20, 8.535e8, 1.953e10, 22.88, 2.55340),
+    (1e21, 2.778e9, 5.999e10, 21.59, 2.30553),
+    (5.76e23, 7.225e10, 1.329e12, 18.39, 1.97444),
+    (3.8e25, 6.187e11, 1.024e13, 16.55, 1.89171),
+]
+ROUNDED = [(1e20, 40.08), (1e21, 50.08), (5.76e23, 92.65), (3.8e25, 138.96)]
+TABLE = [("hoffmann2022-tex", *row) for row in TEX] + [("besiroglu2024", *row) for row in BESIROGLU]
+
+
+@pytest.mark.parametrize(("key", "flop", "n", "d", "ratio", "loss"), TABLE)
+def test_published_allocations(key, flop, n, d, ratio, loss):
+    made = plan(laws.chinchilla.published[key], flop=flop)
+    assert made.N.value == pytest.approx(n, rel=5e-4)
+    assert made.D.value == pytest.approx(d, rel=5e-4)
+    assert made.tokens_per_parameter.value == pytest.approx(ratio, rel=5e-4)
+    assert made.loss.value == pytest.approx(loss, abs=6e-6)
+    assert made.flop == pytest.approx(flop, rel=1e-12)
+    assert made.check is not None
+    assert made.check.agrees
+
+
+@pytest.mark.parametrize(("flop", "ratio"), ROUNDED)
+def test_rounded_digits_give_another_ratio(flop, ratio):
+    made = plan(laws.chinchilla.published["hoffmann2022"], flop=flop)
+    assert made.tokens_per_parameter.value == pytest.approx(ratio, rel=5e-4)
+
+
+@pytest.mark.parametrize("flop", [1e19, 1e22, 1e26])
+def test_tied_exponents_keep_one_ratio(flop):
+    made = plan(laws.chinchilla_tied.published["muennighoff2023"], flop=flop)
+    assert made.tokens_per_parameter.value == pytest.approx(19.61, abs=0.005)
+    assert made.check is not None
+    assert made.check.agrees
+
+
+@pytest.mark.parametrize(("key", "ratio"), [("c4", 3.36), ("redpajama", 7.42), ("refinedweb", 5.85)])
+def test_overtraining_law_has_its_own_ratio(key, ratio):
+    chosen = laws.overtrained.published[f"gadre2024-{key}"]
+    a, b, eta = (chosen.values[k] for k in ("a", "b", "eta"))
+    for flop in (1e20, 1e24):
+        made = plan(chosen, flop=flop)
+        # three printed digits move the ratio by a few per cent from that of the unrounded fit
+        assert made.tokens_per_parameter.value == pytest.approx(ratio, rel=0.05)
+        assert made.tokens_per_parameter.value == pytest.approx((b / a) ** (1 / (2 * eta)), rel=1e-9)
+        assert made.check is not None
+        assert made.check.agrees
+
+
+def test_repeated_data_optimum():
+    made = plan(laws.data_constrained.published["muennighoff2023"], flop=1e22, at={"U": 25e9})
+    assert made.D.value == pytest.approx(2.3734e11, rel=2e-3)  # the published figure is read off a grid
+    assert made.N.value == pytest.approx(7.022e9, rel=2e-3)
+    assert made.check is None
+
+
+def test_kaplan_misapplied_to_6nd_grows_with_exponent_0575():
+    sizes = [plan(laws.kaplan.published["kaplan2020"], flop=c).N.value for c in (1e20, 1e24)]
+    assert np.log(sizes[1] / sizes[0]) / np.log(1e4) == pytest.approx(1 / (1 + 0.076 / 0.103), rel=1e-6)
+
+
+@pytest.mark.parametrize("flop", [1e20, 1e23])
+def test_generic_optimum_agrees_with_scipy(flop):
+    from scipy.optimize import minimize_scalar
+
+    law = laws.nested
+    values = {"E": 1.7, "A": 400.0, "alpha": 0.33, "B": 900.0, "beta": 0.31, "q": 0.7}
+    made = plan(law.estimate(**values), flop=flop)
+    found = minimize_scalar(
+        lambda x: float(law.evaluate({"N": np.exp(x), "D": flop / 6 / np.exp(x)}, values)),
+        bounds=(np.log(1e6), np.log(1e14)),
+        options={"xatol": 1e-9},
+    )
+    assert made.loss.value == pytest.approx(found.fun, abs=1e-12)
+    assert np.log(made.N.value) == pytest.approx(found.x, abs=1e-5)
+
+
+def test_a_law_in_one_input_has_nothing_to_divide():
+    with pytest.raises(QuestionError, match="fit a law in both N and D"):
+        plan(laws.kaplan_n.published["kaplan2020"], flop=1e22)
+
+
+def test_loss_below_the_floor_names_the_floor():
+    with pytest.raises(QuestionError, match=r"E = 1\.8172"):
+        plan(laws.chinchilla.published["besiroglu2024"], loss=1.5)
+
+
+def test_two_questions_at_once_are_refused():
+    with pytest.raises(ArgumentError, match="two questions"):
+        plan(laws.chinchilla.published["besiroglu2024"], flop=1e22, loss=2.0)
