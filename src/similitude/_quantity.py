@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from ._errors import ArgumentError
 
@@ -104,7 +104,7 @@ for _prefix, _long, _power in (
     for _rate in (f"{_prefix}f", f"{_prefix}flop", f"{_prefix}flops", f"{_prefix}flop/s", f"{_long}flop/s"):
         _WORDS |= {f"{_rate}-{d}": (str(86400 * 10**_power), FLOP) for d in ("day", "days")}
 
-_NUMBER = re.compile(r"([+-]?(?:\d[\d,_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)", re.DOTALL)
+_NUMBER = re.compile(r"([+-]?(?:\d[\d,_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)", re.DOTALL | re.ASCII)
 _TIMES_TEN = re.compile(r"\s*[x×*·]\s*10\s*(?:\^|\*\*)\s*([+-]?\d+)")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 _DEVICE_TIME = re.compile(r"([a-z][a-z0-9]*)-(hour|hours|day|days)", re.IGNORECASE)
@@ -126,10 +126,13 @@ def parse_quantity(text: str | float) -> float | Quantity:
     """
     if isinstance(text, (int, float)):
         return _finite(float(text), text)
-    value, words = _split_number(text)
-    factor, unit = _parse_unit_words(words, text)
-    value = _finite(float(value * factor), text)
-    return value if unit is None else Quantity(value, unit)
+    try:
+        value, words = _split_number(text)
+        factor, unit = _parse_unit_words(words, text)
+        number = float(value * factor)
+    except ArithmeticError:  # an exponent beyond what decimals hold
+        raise ArgumentError(f"{text!r} is not a finite number") from None
+    return _finite(number, text) if unit is None else Quantity(_finite(number, text), unit)
 
 
 def parse_unit(text: str) -> tuple[float, Unit | None]:
@@ -156,8 +159,8 @@ def _finite(value: float, text: object) -> float:
 def _split_number(text: str) -> tuple[Decimal, str]:
     """The leading number as an exact decimal, and the words behind it."""
     stripped = text.strip()
-    dollars = stripped.startswith(("$", "US$"))
-    body = stripped.split("$", 1)[1].strip() if dollars else stripped
+    dollars = stripped.startswith(("$", "US$", "-$"))
+    body = stripped.replace("US$", "$", 1).replace("$", "", 1).strip() if dollars else stripped
     match = _NUMBER.fullmatch(body)
     if match is None:
         raise ArgumentError(f"{text!r} is not {_EXPECTED}")
@@ -171,10 +174,7 @@ def _split_number(text: str) -> tuple[Decimal, str]:
 def _decimal(number: str, text: str) -> Decimal:
     if "," in number and not _THOUSANDS.fullmatch(number):
         raise ArgumentError(f"{text!r} is not {_EXPECTED}; a comma may only separate thousands, as in 1,000,000")
-    try:
-        return Decimal(number.replace(",", ""))
-    except InvalidOperation:
-        raise ArgumentError(f"{text!r} is not {_EXPECTED}") from None
+    return Decimal(number.replace(",", ""))
 
 
 def _parse_unit_words(words: str, text: str) -> tuple[Decimal, Unit | None]:

@@ -12,23 +12,24 @@ import numpy as np
 
 from similitude.laws import Estimate
 from similitude.planning._budget import Budget
-from similitude.planning._certainty import draws_of
+from similitude.planning._certainty import Draws
 from similitude.planning._plan import Sensitivity
 from similitude.planning._question import Question
 
 __all__ = ["digit_ranges", "digits_of", "sensitivity_of", "siblings_of"]
 
-DRAWS = 1000
 SHOWN = 3
 NOTEWORTHY = 1.02  # N moving by less than 2 % is not worth a line unless the loss moves
 TRUE_COST = 1.2  # attention and the output head put the true cost of small models some 20 % above 6 N D
 
 
-def sensitivity_of(estimate: Estimate, question: Question, budget: Budget | None, seed: int) -> tuple[Sensitivity, ...]:
+def sensitivity_of(
+    estimate: Estimate, question: Question, budget: Budget | None, draws: Draws
+) -> tuple[Sensitivity, ...]:
     """The assumptions that move N or the loss most, at most three, the strongest first."""
     found = [
         digits_of(estimate, question),
-        _floor(estimate, question, seed),
+        _floor(estimate, question, draws),
         _rule(estimate, question),
         _utilisation(estimate, question, budget),
         *siblings_of(estimate, question),
@@ -95,10 +96,9 @@ def siblings_of(estimate: Estimate, question: Question) -> list[Sensitivity]:
     return [s for s in out if s is not None]
 
 
-def _floor(estimate: Estimate, question: Question, seed: int) -> Sensitivity | None:
+def _floor(estimate: Estimate, question: Question, draws: Draws) -> Sensitivity | None:
     """Answers of the draws with the lowest and the highest tenth of floors, by their medians."""
     name = next((k for k, p in estimate.law.params.items() if p.relative == "output"), None)
-    draws = draws_of(estimate, DRAWS, seed)
     if name is None or draws is None or np.ptp(draws[name]) == 0:
         return None
     order = np.argsort(draws[name])

@@ -96,13 +96,13 @@ class Surface:
                     f"law '{law.name}' has no input '{name}'{did_you_mean(name, law.inputs)} "
                     f"(it takes {', '.join(law.inputs)})"
                 )
-        free = [k for k in law.inputs if k in FREE and k not in held]
+        free = [k for k, unit in law.inputs.items() if k in FREE and k not in held and unit.name != "PF-days"]
         if len(free) < 2:
             raise QuestionError(
                 f"law '{law.name}' has {' and '.join(free) or 'neither N nor D'} to choose, and an allocation needs "
                 "two of N, D, C and M (tokens per parameter): fit a law in both N and D"
             )
-        if missing := [k for k in law.inputs if k not in FREE and k not in held]:
+        if missing := [k for k in law.inputs if k not in free and k not in held]:
             raise ArgumentError(f"law '{law.name}' also needs {', '.join(missing)}: give at={{'{missing[0]}': ...}}")
         law.check_inputs({**dict.fromkeys(free, 1.0), **held})
         return cls(law, held, float(inference_tokens or 0.0))

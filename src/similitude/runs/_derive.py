@@ -37,7 +37,7 @@ def find_rule(name: str) -> FlopRule:
     """The FLOP rule of that name; ArgumentError with the known ones otherwise."""
     if name not in FLOP_RULES:
         known = ", ".join(FLOP_RULES)
-        raise ArgumentError(f"no FLOP rule '{name}'{did_you_mean(name, FLOP_RULES)}; the rules are: {known}")
+        raise ArgumentError(f"no FLOP rule '{name}'; the rules are: {known}{did_you_mean(name, FLOP_RULES)}")
     return FLOP_RULES[name]
 
 

@@ -158,8 +158,8 @@ class _Condition:
             name = self.quoted.get(node.id, node.id)
             listed = ", ".join(self.known)
             raise ArgumentError(
-                f"{self.text!r} names '{name}', which is no column{did_you_mean(name, self.known)}; "
-                f"the columns are: {listed}"
+                f"{self.text!r} names '{name}', which is no column; "
+                f"the columns are: {listed}{did_you_mean(name, self.known)}"
             )
         return column
 
