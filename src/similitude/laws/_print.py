@@ -52,7 +52,7 @@ def to_text(law: Law) -> str:
 
 
 def to_lines(law: Law) -> tuple[str, ...]:
-    """The right-hand side with its named parts as symbols, then one line for each part: for people, not for reading back.
+    """The right-hand side with its named parts as symbols, then a line for each part: for people, not to read back.
 
     >>> from similitude.laws import data_constrained
     >>> to_lines(data_constrained)[0], to_lines(data_constrained)[4]
