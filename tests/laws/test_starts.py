@@ -90,7 +90,7 @@ def test_relative_starts_mean_what_they_say():
     term = grid["A"] / 1e9 ** grid["alpha"]
     assert set(np.round(term, 12)) == {0.2, 1.0}
     assert set(np.round(grid["E"], 12)) == {1.0, 1.6, 1.9}
-    assert len(grid["E"]) == 3 * 2 * 3 * 2 * 3 * 2
+    assert len(grid["E"]) == 3 * 2 * 3 * 2 * 3 * 3
 
 
 def test_a_scale_starts_around_the_middle_of_its_input():

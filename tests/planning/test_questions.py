@@ -207,6 +207,19 @@ def test_questions_that_are_not_questions(asked, sentence):
         plan(BESIROGLU, **asked)
 
 
+@pytest.mark.parametrize(
+    ("thing", "sentence"),
+    [
+        (laws.chinchilla, "take a published set"),
+        ({"dense": BESIROGLU, "sparse": TEX}, "one of 'dense', 'sparse'"),
+        (3.0, "not on a float"),
+    ],
+)
+def test_a_plan_needs_coefficients(thing, sentence):
+    with pytest.raises(ArgumentError, match=sentence):
+        plan(thing, flop=1e22)
+
+
 def test_missing_input_is_asked_for():
     with pytest.raises(ArgumentError, match="also needs U"):
         plan(REPEATED, flop=1e22)

@@ -180,7 +180,7 @@ def chinchilla_tied(N, D, *, E, A, B, alpha):
         "alpha": positive(0.1, 0.3, 0.6),
         "B": amplitude_of("D", "beta", 0.1, 0.5),
         "beta": positive(0.1, 0.3, 0.6),
-        "q": positive(0.2, 1.0, low=0.01, high=100.0),
+        "q": positive(0.2, 0.5, 1.0, low=0.01, high=100.0),
     },
     source=paper("kaplan2020", where="eq. 1.5, with the floor of Hoffmann et al. 2022, eq. 10"),
     title="family from Kaplan to Chinchilla",

@@ -16,11 +16,11 @@ __all__ = ["data_constrained"]
     params={
         "E": below_output(0.5, 0.8),
         "A": amplitude_of("N", "alpha", 0.15, 0.5),
-        "alpha": positive(0.2, 0.4),
+        "alpha": positive(0.2, 0.33, 0.5),
         "B": amplitude_of("D", "beta", 0.15, 0.5),
-        "beta": positive(0.2, 0.4),
-        "R_D_star": positive(5.0, 15.0, low=0.1, high=1e3),
-        "R_N_star": positive(5.0, 15.0, low=0.1, high=1e3),
+        "beta": positive(0.2, 0.33, 0.5),
+        "R_D_star": positive(4.0, 15.0, 50.0, low=0.1, high=1e3),
+        "R_N_star": positive(4.0, 15.0, 50.0, low=0.1, high=1e3),
     },
     source=paper("muennighoff2023", where="eq. 5 and 6"),
     published=[

@@ -11,7 +11,7 @@ import numpy as np
 from similitude._errors import ArgumentError, QuestionError
 from similitude._view import Interval
 from similitude.fitting._prepare import law_unit
-from similitude.laws import Estimate
+from similitude.laws import Estimate, Law
 from similitude.planning._budget import Budget, amount
 from similitude.planning._certainty import Ends, draws_of, ends_of, regret_of
 from similitude.planning._off_optimum import curves_of, excess_of, rows_of_one, table_of
@@ -55,6 +55,8 @@ def plan(
     >>> plan(chinchilla.published["besiroglu2024"], flop=5.76e23)
     Plan(72.2B parameters, 1.33T tokens, 18.4 tokens/parameter: loss 1.9744 at 5.76e+23 FLOP; chinchilla:besiroglu2024)
     """
+    if not isinstance(estimate, Estimate):
+        raise ArgumentError(_not_an_estimate(estimate))
     if not 0 < level < 1:
         raise ArgumentError(f"level = {level:g}; expected a number between 0 and 1, such as 0.9")
     question = _ask(estimate, flop, loss, budget, inference_tokens, at, max_parameters)
@@ -64,6 +66,15 @@ def plan(
             "them; add runs at other tokens per parameter, or fix parameters of the law"
         )
     return _complete(estimate, question, budget, level, seed)
+
+
+def _not_an_estimate(given: Any) -> str:
+    if isinstance(given, Mapping):
+        return f"a plan rests on one fit, and these are several: choose one of {', '.join(map(repr, given))}"
+    if isinstance(given, Law):
+        sets = ", ".join(given.published) or "none here"
+        return f"law '{given.name}' has no coefficients of its own: fit it, or take a published set ({sets})"
+    return f"a plan rests on a fit or a published coefficient set, not on a {type(given).__name__}"
 
 
 def _ask(

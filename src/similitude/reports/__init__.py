@@ -12,6 +12,8 @@ _HOME = {
     "draw_notebook": "_html",
     "page": "_page",
     "draw_axes": "_paper",
+    "report": "_compose",
+    "save_figures": "_compose",
     "save_figure": "_paper",
 }
 
