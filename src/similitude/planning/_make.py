@@ -125,8 +125,9 @@ def _complete(estimate: Estimate, question: Question, budget: Budget | None, lev
     surface = question.surface
     training = float(np.exp(LOG_RULE + log_n + log_d))
     draws = draws_of(estimate, seed)
-    ends = ends_of(estimate, question, choice, level)
     log_flop = float(surface.log_cost(log_n, log_d))
+    question = replace(question, near=(log_flop, log_d))
+    ends = ends_of(estimate, question, choice, level)
     compute = _interval(log_flop, ends["C"], "FLOP", question.given.get("flop"))
     check = _check(question, values, choice)
     made = Plan(
