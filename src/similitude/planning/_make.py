@@ -149,7 +149,7 @@ def _complete(estimate: Estimate, question: Question, budget: Budget | None, lev
         regret=regret_of(question, choice, draws, level) if question.free else None,
         excess=None if question.free else excess_of(question, values, choice),
         off_optimum=table_of(question, values, log_flop),
-        sensitivity=sensitivity_of(estimate, question, budget, draws),
+        sensitivity=sensitivity_of(estimate, question, choice, budget, draws),
         extrapolation=extrapolation_of(estimate, training),
         check=check,
         curves=curves_of(estimate, question, choice, draws, level),
