@@ -54,7 +54,7 @@ def plain(node: Expression) -> str:
     """A tree as plain text; reading it back gives the same tree, with named parts written out."""
     match node:
         case Number(value):
-            return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+            return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(float(value))
         case Name(name):
             return name
         case Let(_, value):
@@ -118,6 +118,7 @@ def number_parts(value: float) -> tuple[str, str]:
     >>> number_parts(3.1e8), number_parts(0.5)
     (('3.1', '8'), ('0.5', ''))
     """
+    value = float(value)
     if value == 0 or 1e-4 <= abs(value) < 1e6:
         return (repr(int(value)) if value.is_integer() else repr(value)), ""
     digits, _, power = f"{value:e}".partition("e") if float(f"{value:e}") == value else f"{value:.16e}".partition("e")

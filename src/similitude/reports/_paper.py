@@ -215,7 +215,9 @@ def _add_legend(ax: Axes, figure: Figure, shade: Scale | None) -> None:
     first = {_plain(label): handle for handle, label in reversed(list(zip(handles, labels)))}
     names = [n for n in dict.fromkeys(_plain(s.name) for s in figure.series) if n in first]
     if len(names) > 1:
-        ax.legend([first[n] for n in names], names, loc="best")
+        labelled = any(getattr(s, "label", "") for s in figure.series)  # words in the axes that a legend would cover
+        where: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, -0.17), "ncols": 2} if labelled else {}
+        ax.legend([first[n] for n in names], names, **where)
     owner = ax.get_figure()
     if shade is None or figure.shade is None or owner is None:
         return
