@@ -10,6 +10,8 @@ from similitude._view import Column, FirstScreen, Interval, Ruler, Table, Text
 if TYPE_CHECKING:
     from similitude.fitting._fit import Fit
 
+LONGEST = 100  # characters of a formula that still read well on one line
+
 __all__ = [
     "evidence_tables",
     "fit_text",
@@ -39,8 +41,9 @@ def parameter_table(fit: Fit) -> Table:
         (name, _cell(fit, value, low, high, state), "" if state == "free" else state)
         for name, value, low, high, state in parameter_rows(fit)
     ]
+    formula = fit.law.text()
     return Table(
-        f"{fit.law.title}: {fit.law.text()}",
+        f"{fit.law.title}: {formula}" if len(formula) <= LONGEST else "\n".join((fit.law.title, *fit.law.lines())),
         ("parameter", Column(f"value, {fit.level:.0%} interval"), "state"),
         rows,
         note=f"Intervals: {fit.method}{f', {fit.intervals.count} resamples' if fit.intervals.count else ''}.",
