@@ -98,6 +98,11 @@ class Plan:
     `training_flop` for training and the rest for serving `inference_tokens`. Ends of intervals are None where they are
     not known: a bare estimate has none. `regret` needs draws of the coefficients. `excess` is what a fixed or capped
     size costs against the free optimum at the same compute. `check` holds closed form and numeric optimum side by side.
+
+    >>> import similitude as sim
+    >>> best = sim.plan(sim.laws.chinchilla.published["besiroglu2024"], flop=1e23)
+    >>> round(best.tokens_per_parameter.value, 1), best.N.low, best.check.agrees
+    (19.2, None, True)
     """
 
     label: str
