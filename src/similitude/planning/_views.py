@@ -40,6 +40,12 @@ def plan_table(plan: Plan) -> Table:
                  ("tokens served", format_number(plan.inference_tokens, "tokens"))]  # fmt: skip
     rows += [(k, _shown(v)) for k, v in (("time", plan.days), ("cost", plan.dollars)) if v is not None]
     rows += [(f"given {k}", v) for k, v in plan.at.items()]
+    if plan.excess is not None:
+        rows.append(
+            ("cost of the fixed size", f"{plan.excess.wasted:.1%} of compute, {plan.excess.excess:.4f} in loss")
+        )
+    if plan.extrapolation is not None:
+        rows.append(("against the largest run", f"{format_number(plan.extrapolation, digits=3)} times its compute"))
     level = f"Intervals at {plan.level:.0%}, of the law's own uncertainty; " if plan.level else ""
     return Table(f"Plan: {plan.question}", ("quantity", "value"), rows, note=f"{level}{plan.label}.{_regret(plan)}")
 
@@ -134,8 +140,17 @@ def allocation_figure(plan: Plan) -> Figure | None:
     if (~seen).sum() > 1:
         series.append(Line("best size, extrapolated", flop[~seen], best[~seen], role="extrapolated"))
     series.append(Marker("plan", plan.flop, plan.N.value, role="target", y_low=plan.N.low, y_high=plan.N.high))
-    return Figure("Best size against compute", Axis("Compute", "FLOP"), Axis("Parameters", "parameters"), series,
-                  name="best-size")  # fmt: skip
+    series += _tokens_series(plan)
+    axis = Axis("Parameters, tokens", ticks="count")
+    return Figure("Best size and tokens against compute", Axis("Compute", "FLOP"), axis, series, name="best-size")
+
+
+def _tokens_series(plan: Plan) -> list[Any]:
+    """Optimal tokens against compute, with their band."""
+    c = plan.curves
+    band = [Band("band of tokens", c.flop, c.D_low, c.D_high)] if c.D_low and plan.level else []
+    here = Marker("plan, tokens", plan.flop, plan.D.value, role="target", y_low=plan.D.low, y_high=plan.D.high)
+    return [*band, Line("best tokens", c.flop, c.best_D, "frontier", label="tokens"), here]
 
 
 def _loss_axis(plan: Plan) -> Axis:
