@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import Any
 
 import similitude
+from similitude._bibliography import Entry, entry, keys
 from similitude.laws import Law, catalogue
-from similitude.laws._bibliography import bibliography
 
 DOCS = Path(__file__).parent
 COUNTS = {"undeclared": "not stated"}
@@ -30,7 +30,7 @@ def main() -> None:
     (folder / "index.md").write_text(laws_index(laws), encoding="utf-8")
     (DOCS / "papers.md").write_text(papers_page(laws), encoding="utf-8")
     (DOCS / "api.md").write_text(api_page(), encoding="utf-8")
-    print(f"{len(laws)} laws, {len(bibliography())} papers, {len(similitude.__all__)} public names")
+    print(f"{len(laws)} laws, {len(keys())} papers, {len(similitude.__all__)} public names")
 
 
 def laws_index(laws: dict[str, Law]) -> str:
@@ -92,6 +92,8 @@ def _domain(parameter: Any) -> str:
 def _relative(parameter: Any) -> str:
     if parameter.relative is None:
         return ""
+    if getattr(parameter, "exponent", None):
+        return f" × smallest output, as the size of its term at the geometric mean of {parameter.relative}"
     what = "smallest output" if parameter.relative == "output" else f"geometric mean of {parameter.relative}"
     return f" × {what}"
 
@@ -101,9 +103,10 @@ def _published(law: Law) -> list[str]:
     for key, estimate in law.published.items():
         digits = " | ".join(str(estimate.digits.get(p, "")) for p in law.params)
         counts = COUNTS.get(estimate.counts, estimate.counts)
-        lines.append(f"| `{law.name}:{key}` | {digits} | {counts} | {estimate.source} |")
+        lines.append(f"| `{key}` | {digits} | {counts} | {estimate.source} |")
     notes = [f"- `{key}`: {e.note}" for key, e in law.published.items() if e.note]
-    return [*lines, "", *notes] if notes else lines
+    named = f"On the command line a set stands where a fit is expected: `{law.name}:{next(iter(law.published))}`."
+    return [named, "", *lines, "", *notes]
 
 
 def _use(law: Law) -> list[str]:
@@ -123,22 +126,18 @@ def papers_page(laws: dict[str, Law]) -> str:
     """The bibliography, each entry with the laws that cite it."""
     cited: dict[str, list[str]] = {}
     for law in laws.values():
-        keys = [law.source.key] if law.source else []
-        for key in dict.fromkeys([*keys, *(s.source.key for s in law.sets)]):
+        own = [law.source.key] if law.source else []
+        for key in dict.fromkeys([*own, *(s.source.key for s in law.sets)]):
             cited.setdefault(key, []).append(f"[{law.name}](laws/{law.name}.md)")
     lines = ["# Papers", "", "| key | paper | laws and coefficients |", "|---|---|---|"]
-    for key, entry in sorted(bibliography().items()):
-        lines.append(f"| `{key}` | {_reference(entry)} | {', '.join(cited.get(key, []))} |")
+    lines += [f"| `{key}` | {_reference(entry(key))} | {', '.join(cited.get(key, []))} |" for key in keys()]
     return "\n".join(lines) + "\n"
 
 
-def _reference(entry: Any) -> str:
-    title = _cell(entry["title"])
-    if url := entry.get("url") or (f"https://arxiv.org/abs/{entry['arxiv']}" if entry.get("arxiv") else ""):
-        title = f"[{title}]({url})"
-    authors = entry.get("authors", entry.get("author", ""))
-    names = authors if isinstance(authors, str) else ", ".join(authors)
-    return f"{_cell(names)} ({entry['year']}). {title}"
+def _reference(paper: Entry) -> str:
+    title = f"[{_cell(paper.title)}]({paper.link})" if paper.link else _cell(paper.title)
+    authors = _cell(", ".join(paper.authors)).replace(", others", " and others")
+    return f"{authors} ({paper.year}). {title}" + (f". {_cell(paper.venue)}" if paper.venue else "")
 
 
 def api_page() -> str:

@@ -1,4 +1,4 @@
-"""How numbers are printed, in one place: digits follow the error, large counts carry K, M, B or T, compute powers of ten.
+"""How numbers are printed, in one place: digits follow the error, counts carry K to T, compute powers of ten.
 
 Two figures of the error and the value to match is the rule of the Particle Data Group, simplified.
 """
@@ -6,13 +6,16 @@ Two figures of the error and the value to match is the rule of the Particle Data
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 
-__all__ = ["format_interval", "format_number"]
+__all__ = ["format_interval", "format_number", "in_powers"]
 
 _COUNTED = ("parameters", "tokens", "steps", "runs", "params")
 _SUFFIX = {0: "", 3: "K", 6: "M", 9: "B", 12: "T"}
 OPEN = "…"  # an end that is not known
+_POWER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e(-?\d+)(?!\w)")
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def format_number(value: float | None, unit: str = "", digits: int = 4, *, show_unit: bool = True) -> str:
@@ -50,6 +53,15 @@ def format_interval(
     write = _fixed if error else _write_exact
     low_text, high_text = (_end(e, decimals, suffix, write) for e in ends)
     return _with_unit(f"{write(scaled, decimals)}{suffix} [{low_text}, {high_text}]", unit if show_unit else "")
+
+
+def in_powers(text: str) -> str:
+    """Numbers like 5.8e23 within words, written as powers of ten.
+
+    >>> in_powers("5.8e23 FLOP"), in_powers("1e18")
+    ('5.8×10²³ FLOP', '10¹⁸')
+    """
+    return _POWER.sub(lambda m: ("" if m[1] == "1" else f"{m[1]}×") + "10" + m[2].translate(_SUPERSCRIPT), text)
 
 
 def _error(value: float, ends: list[float | None]) -> float | None:

@@ -38,6 +38,7 @@ __all__ = [
 ROLES = (
     "measured",
     "outlier",
+    "binned",
     "fitted",
     "extrapolated",
     "band",
@@ -193,7 +194,8 @@ class Axis:
     @property
     def title(self) -> str:
         """Label and unit as printed along the axis."""
-        return f"{self.label} [{self.unit}]" if str(self.unit) and str(self.unit) != self.label else self.label
+        same = not self.unit or str(self.unit).casefold() == self.label.casefold()
+        return self.label if same else f"{self.label} [{self.unit}]"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from similitude._dual import Dual
-from similitude._errors import ArgumentError, ConvergenceError, QuestionError
+from similitude._errors import ConvergenceError, QuestionError
 from similitude.fitting import _diagnose
 from similitude.fitting._bootstrap import Bootstrap, bootstrap
 from similitude.fitting._new_run import new_run_ends
@@ -23,6 +23,7 @@ from similitude.fitting._profile import (
     condition_number,
     coordinate_target,
     delta_interval,
+    parameter_target,
     profile_intervals,
 )
 from similitude.fitting._solve import Convergence, Solution, solve
@@ -105,7 +106,12 @@ class Fit(Estimate):
 
     @property
     def noise(self) -> float:
-        """Residual standard deviation on the objective's scale, n - p degrees of freedom (at the centre, if it varies)."""
+        """Residual standard deviation on the objective's scale, n - p degrees of freedom (at the centre, if it varies).
+
+        Of clustered runs it is the rows' own; `offset` is the shared part.
+        """
+        if self.solution.problem.clusters is not None:
+            return self._within_noise()
         r, _ = residuals_at(self.solution.problem, self.solution.u)
         return float(np.sqrt(np.sum(r**2) / self.solution.freedom))
 
@@ -462,9 +468,8 @@ def _parameter_ends(draft: Fit) -> dict[str, tuple[float | None, float | None]]:
         return ends
     targets, closers = [], []
     for j, (group, word) in enumerate(zip(coordinates.groups, coordinates.parameters, strict=True)):
-        moved = coordinates.scale and (group[0] in problem.law.linear or word.relative in problem.law.inputs)
-        if moved:  # its value in the law's own units mixes coordinates
-            targets.append(Target.of(problem, lambda v, n=group[0], w=word: _opened(v[n], w.transform)))
+        if group[0] in coordinates.moved:
+            targets.append(parameter_target(problem, group[0], word.transform))
         else:
             targets.append(coordinate_target(problem, j))
         closers.append(word)
@@ -474,12 +479,6 @@ def _parameter_ends(draft: Fit) -> dict[str, tuple[float | None, float | None]]:
                 _known(float(word.close(high))) if np.isfinite(high) else None)  # fmt: skip
         ends.update(dict.fromkeys(group, pair))
     return ends
-
-
-def _opened(value: Any, transform: str) -> Any:
-    from similitude.math import log
-
-    return log(value) if transform == "log" else value
 
 
 def leverage_of(fit: Fit) -> np.ndarray:

@@ -152,7 +152,7 @@ def observe(law: Law, runs: Runs, objective: Objective, intervals: Intervals) ->
         )
     inputs = {k: runs.column(k) for k in law.inputs}
     for name, values in inputs.items():
-        if (values <= 0).any():
+        if law.positive_inputs and (values <= 0).any():
             i = int(np.argmax(values <= 0))
             raise DataError(f"{runs.source} row {runs.row_numbers[i]}: {name} = {values[i]:g}; {name} must be positive")
     weights = None
@@ -180,12 +180,21 @@ def _cluster_labels(runs: Runs, intervals: Intervals) -> np.ndarray | None:
     return runs.labels(intervals.cluster)
 
 
+def _centre(law: Law, inputs: Mapping[str, np.ndarray], name: str) -> float:
+    """The geometric mean of an input, together with others in tokens where it is in tokens: laws compare D with U."""
+    unit = law.inputs[name]
+    alike = [k for k, u in law.inputs.items() if k == name or (u == unit and unit.kind not in ("count", "ratio", "score"))]
+    return float(np.exp(np.mean([np.mean(np.log(inputs[k])) for k in alike])))
+
+
 def pose(law: Law, observed: Observed, objective: Objective, constraints: Constraints) -> Problem:
     """The problem of fitting a law to runs.
 
     Raises QuestionError when there are no more runs than free parameters.
     """
-    centre = {k: float(np.exp(np.mean(np.log(v)))) for k, v in observed.inputs.items()}
+    centre = None
+    if law.positive_inputs:
+        centre = {k: _centre(law, observed.inputs, k) for k in law.inputs}
     coordinates = Coordinates.build(
         law,
         constraints.fix,
@@ -214,7 +223,7 @@ def pose(law: Law, observed: Observed, objective: Objective, constraints: Constr
 
 def constant_inputs(observed: Observed) -> list[tuple[str, float]]:
     """Inputs that are the same in every run."""
-    return [(k, float(v[0])) for k, v in observed.inputs.items() if np.ptp(np.log(v)) < 1e-9]
+    return [(k, float(v[0])) for k, v in observed.inputs.items() if np.ptp(v) <= 1e-9 * np.max(np.abs(v))]
 
 
 def law_unit(law: Law, runs: Runs) -> Unit:

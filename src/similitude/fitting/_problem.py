@@ -35,6 +35,7 @@ class Coordinates:
     low: np.ndarray
     high: np.ndarray
     scale: Mapping[str, float] = field(default_factory=dict)
+    moved: tuple[str, ...] = ()
 
     @classmethod
     def build(
@@ -67,9 +68,9 @@ class Coordinates:
         words = tuple(_bounded(law, g, bound) for g in groups)
         low, high = _line_bounds(words, smallest_output)
         plain = cls(law, tuple(groups), words, {k: float(v) for k, v in fix.items()}, low, high)
-        touched = {*fix, *bound, *pinned, *(n for t in ties for n in t)}
-        if centre and _scalable(law, centre, touched):
-            return replace(plain, scale=MappingProxyType(dict(centre)))
+        moved = _moved(law, centre) if centre else None
+        if centre and moved is not None and not moved & {*fix, *bound, *pinned, *(n for t in ties for n in t)}:
+            return replace(plain, scale=MappingProxyType(dict(centre)), moved=tuple(k for k in law.params if k in moved))
         return plain
 
     @property
@@ -91,8 +92,13 @@ class Coordinates:
     def values(self, u: np.ndarray, *, dual: bool = False) -> dict[str, Any]:
         """The law's parameters, each (batch, 1), as numbers or seeded by the free coordinates."""
         inner = self.inner(u, dual=dual)
-        factors = _factors(self.law, inner, self.scale)
+        factors = _factors(self.law, inner, self.scale, self.moved)
         return {k: v * factors[k] if k in factors else v for k, v in inner.items()}
+
+    def value(self, name: str, u: np.ndarray) -> Any:
+        """One parameter as a dual number: cheaper than `values` where only one is wanted."""
+        inner = self.inner(u, dual=True)
+        return inner[name] * _factors(self.law, inner, self.scale, (name,))[name] if name in self.moved else inner[name]
 
     def inner_inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Inputs as the engine sees them."""
@@ -106,7 +112,7 @@ class Coordinates:
     def coordinates(self, values: Mapping[str, Any]) -> np.ndarray:
         """Rows of coordinates from parameter values (scalars or (batch,)), inside the bounds; inverse of `values`."""
         columns = {k: np.atleast_1d(np.asarray(v, float))[:, None] for k, v in values.items()}
-        factors = _factors(self.law, columns, self.scale)
+        factors = _factors(self.law, columns, self.scale, self.moved)
         inner = {k: v / factors[k] if k in factors else v for k, v in columns.items()}
         opened = [w.open(inner[g[0]]) for g, w in zip(self.groups, self.parameters, strict=True)]
         return np.clip(np.concatenate(np.broadcast_arrays(*opened), axis=-1), self.low, self.high)
@@ -116,38 +122,46 @@ class Coordinates:
         return next((j for j, g in enumerate(self.groups) if name in g), None)
 
 
-def _factors(law: Law, params: Mapping[str, Any], scale: Mapping[str, float]) -> dict[str, Any]:
+def _factors(
+    law: Law, params: Mapping[str, Any], scale: Mapping[str, float], names: Sequence[str]
+) -> dict[str, Any]:
     """What turns inner parameters into the law's own: one factor for each coefficient and each scale of an input.
 
     A coefficient's factor is its basis function at the scaled centre over that at the centre itself, found by switching
     the coefficients on one at a time.
     """
-    if not scale:
+    if not scale or not names:
         return {}
     off = {**params, **dict.fromkeys(law.linear, 0.0)}
     ones = dict.fromkeys(law.inputs, 1.0)
+    off_one = off_centre = None
     out: dict[str, Any] = {}
-    for name in law.linear:
+    for name in names:
+        word = law.params[name]
+        if word.relative in law.inputs:  # an amplitude A of A / x^alpha scales with x^alpha
+            out[name] = scale[word.relative] ** (params[word.exponent] if word.exponent else 1)
+            continue
+        if off_one is None:
+            off_one, off_centre = law.evaluate(ones, off), law.evaluate(scale, off)
         on = {**off, name: 1.0}
-        at_one = law.evaluate(ones, on) - law.evaluate(ones, off)
-        at_centre = law.evaluate(scale, on) - law.evaluate(scale, off)
-        out[name] = at_one / at_centre
-    out.update({k: scale[w.relative] for k, w in law.params.items() if w.relative in law.inputs})
+        out[name] = (law.evaluate(ones, on) - off_one) / (law.evaluate(scale, on) - off_centre)
     return out
 
 
-def _scalable(law: Law, centre: Mapping[str, float], touched: set[str]) -> bool:
-    """Whether dividing the inputs by `centre` only rescales coefficients and scales, and none of those `touched`."""
+def _moved(law: Law, centre: Mapping[str, float]) -> set[str] | None:
+    """The parameters that change when inputs are divided by `centre`, or None where the law does not keep its form."""
     rng = np.random.default_rng(3)
     inputs = {k: g * np.exp(rng.normal(0, 0.5, 7)) for k, g in centre.items()}
     params = {k: rng.uniform(0.2, 0.7) for k in law.params}
+    names = [k for k, w in law.params.items() if k in law.linear or w.relative in law.inputs]
     with np.errstate(all="ignore"):
-        factors = _factors(law, params, centre)
+        factors = _factors(law, params, centre, names)
         outer = {k: v * factors.get(k, 1.0) for k, v in params.items()}
         direct = np.asarray(law.evaluate(inputs, outer), float)
         scaled = np.asarray(law.evaluate({k: v / centre[k] for k, v in inputs.items()}, params), float)
-    moved = {k for k, v in factors.items() if abs(float(np.ravel(v)[0]) - 1) > 1e-12}
-    return bool(np.all(np.isfinite(direct)) and np.allclose(direct, scaled, rtol=1e-9)) and not (moved & touched)
+    if not (np.all(np.isfinite(direct)) and np.allclose(direct, scaled, rtol=1e-9)):
+        return None
+    return {k for k, v in factors.items() if abs(float(np.ravel(v)[0]) - 1) > 1e-12}
 
 
 def _bounded(law: Law, group: tuple[str, ...], bound: Mapping[str, tuple[float | None, float | None]]) -> Parameter:

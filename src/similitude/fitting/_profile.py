@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from similitude._dual import Dual
 from similitude.fitting._noise import residuals_at
 from similitude.fitting._objective import loss_terms, working_slope
 from similitude.fitting._problem import Problem
 from similitude.fitting._solver import minimise
 
-__all__ = ["Curvature", "Target", "condition_number", "coordinate_target", "delta_interval", "profile_intervals"]
+__all__ = ["Curvature", "Target", "condition_number", "coordinate_target", "delta_interval", "parameter_target", "profile_intervals"]
 
 ROUNDS = 14
 CLOSE = 2e-3  # relative accuracy of an end, in units of the distance from the optimum
@@ -43,7 +42,9 @@ class Curvature:
         r, slopes = problem.residuals(u[None])
         rho, psi, *_ = loss_terms(r, problem.deltas, problem.objective.asymmetry)
         runs = slice(0, problem.runs)
-        variance = float(np.sum(psi[0, runs] ** 2)) / max(freedom, 1.0)
+        # offsets leave few degrees of freedom to judge the law by, but the rows' own noise is still known from all rows
+        divisor = freedom if problem.clusters is None else problem.runs - problem.free
+        variance = float(np.sum(psi[0, runs] ** 2)) / max(divisor, 1.0)
         slope = working_slope(r[0, runs], problem.delta, problem.free)
         matrix = slopes[0] @ slopes[0].T
         size = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
@@ -70,21 +71,6 @@ class Target:
     at: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
     @classmethod
-    def of(cls, problem: Problem, values: Values) -> Target:
-        """A target computed by `similitude.math` from the law's parameters: exact gradient by dual numbers."""
-
-        def at(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            out = values(problem.coordinates.values(u, dual=True))
-            gradient = np.zeros((len(u), problem.free))
-            if not isinstance(out, Dual):
-                return np.broadcast_to(np.ravel(out), (len(u),)).astype(float), gradient
-            for j, partial in out.partials.items():
-                gradient[:, j] = np.broadcast_to(partial, (len(u), 1))[:, 0]
-            return np.broadcast_to(out.value, (len(u), 1))[:, 0], gradient
-
-        return cls(at)
-
-    @classmethod
     def numeric(cls, problem: Problem, values: Values, steps: np.ndarray) -> Target:
         """A target computed from parameters as plain arrays (batch,): gradient by central differences."""
 
@@ -97,6 +83,20 @@ class Target:
             return out[:, 0], (out[:, 1 : 1 + free] - out[:, 1 + free :]) / (2 * steps)
 
         return cls(at)
+
+
+def parameter_target(problem: Problem, name: str, transform: str) -> Target:
+    """A parameter in the law's own units, on its line: its coefficient may mix several coordinates."""
+
+    def at(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        out = problem.coordinates.value(name, u)
+        factor = 1 / out.value if transform == "log" else np.ones_like(out.value)
+        gradient = np.zeros((len(u), problem.free))
+        for j, partial in out.partials.items():
+            gradient[:, j] = np.broadcast_to(partial * factor, (len(u), 1))[:, 0]
+        return (np.log(out.value) if transform == "log" else out.value)[:, 0], gradient
+
+    return Target(at)
 
 
 def coordinate_target(problem: Problem, j: int) -> Target:

@@ -15,13 +15,15 @@ from similitude.fitting._options import Intervals
 from similitude.fitting._prepare import Observed, constant_inputs
 from similitude.fitting._problem import Problem
 from similitude.fitting._profile import condition_number
-from similitude.fitting._solver import minimise
+from similitude.fitting._solver import Optimum, minimise
 from similitude.fitting._starts import starting_rows
 
 __all__ = ["Convergence", "Solution", "solve"]
 
 AGREEMENT = 1e-6  # objectives this close, relatively, are the same optimum
 GRADIENT_TEST = 1e-7  # a further step must promise less than this, relatively
+SMALL = 20_000  # runs up to which steps may be solved by an orthogonal factorisation
+PATIENCE = 4000
 HOPELESS = 1e8  # condition number beyond which a constant input makes the fit meaningless
 
 
@@ -58,7 +60,7 @@ def solve(problem: Problem, observed: Observed, intervals: Intervals, start: Map
     """Estimate one problem. Raises QuestionError where an input never varies or clusters are too few."""
     rows = starting_rows(problem, start)
     _refuse_constant(problem, rows[0], observed)
-    problem, u, convergence = _optimum(problem, rows)
+    problem, u, convergence = _optimum(problem, rows, persistent=bool(start))
     freedom = float(max(problem.runs - problem.free, 1))
     order = np.arange(problem.runs)
     spread = None
@@ -89,13 +91,13 @@ def _refuse_constant(problem: Problem, u: np.ndarray, observed: Observed) -> Non
             )
 
 
-def _optimum(problem: Problem, rows: np.ndarray) -> tuple[Problem, np.ndarray, Convergence]:
+def _optimum(problem: Problem, rows: np.ndarray, *, persistent: bool) -> tuple[Problem, np.ndarray, Convergence]:
     """The problem with its noise scale settled, the best optimum and the evidence for it."""
     huber = problem.objective.loss == "huber"
     stage = problem
     if huber:  # a delta from the residuals, not a tiny one, while the starts are still far from the optimum
         stage = replace(problem, delta=_positive_delta(problem, rows[0]))
-    found = minimise(stage, rows, tolerance=1e-9, iterations=100)
+    found = minimise(stage, rows, tolerance=1e-7, iterations=40)
     u = found.u[found.best()]
     if huber and problem.objective.delta is None:
         stage, u = _settle(stage, u)
@@ -103,15 +105,26 @@ def _optimum(problem: Problem, rows: np.ndarray) -> tuple[Problem, np.ndarray, C
         stage = replace(problem, delta=problem.objective.delta)
     if len(stage.priors):
         stage, u = _settle_priors(stage, u)
-    ends = np.concatenate([u[None], found.u])
-    final = minimise(stage, ends, tolerance=1e-12)
-    best = final.best()
-    value = float(final.objective[best])
+    final = _finish(stage, found.u, u, persistent)
+    value = float(final.objective[final.best()])
     same = np.abs(final.objective - value) <= AGREEMENT * abs(value) + 1e-300
-    agreed = int(np.sum(same[1:]))
+    best = int(np.argmax(same))  # of equal optima (terms may trade places) the one of the first start
+    agreed = int(np.sum(same[:-1]))
     convergence = Convergence(bool(final.converged[best]), len(rows), agreed, float(final.decrease[best]),
                               int(found.iterations.sum() + final.iterations.sum()))  # fmt: skip
     return stage, final.u[best], convergence
+
+
+def _finish(problem: Problem, rows: np.ndarray, best: np.ndarray, persistent: bool) -> Optimum:
+    """Every start and the best row so far, brought to their optimum.
+
+    A start that is far from done after the first look is left where it is: it counts as one that did not agree.
+    `persistent` follows all of them to the end, as ill-conditioned problems with starts of the user's need.
+    """
+    final = minimise(problem, np.concatenate([rows, best[None]]), tolerance=1e-12, iterations=60)
+    if problem.runs > SMALL or (final.converged[final.best()] and not persistent) or final.converged.all():
+        return final
+    return minimise(problem, final.u, tolerance=1e-14, iterations=PATIENCE, precise=True)
 
 
 def _positive_delta(problem: Problem, u: np.ndarray) -> float:
@@ -126,7 +139,7 @@ def _settle(problem: Problem, u: np.ndarray) -> tuple[Problem, np.ndarray]:
     for _ in range(20):
         delta = _positive_delta(problem, u)
         problem = replace(problem, delta=delta)
-        u = minimise(problem, u[None], tolerance=1e-10).u[0]
+        u = minimise(problem, u[None], tolerance=1e-7).u[0]
         if abs(_positive_delta(problem, u) - delta) <= 1e-3 * delta:
             break
     return problem, u
@@ -147,7 +160,7 @@ def _settle_priors(problem: Problem, u: np.ndarray) -> tuple[Problem, np.ndarray
 
 def _certify(problem: Problem, u: np.ndarray) -> tuple[np.ndarray, float, bool, float]:
     """A last, orthogonally factorised descent, and the gradient test on where it ends."""
-    precise = problem.runs <= 20_000
+    precise = problem.runs <= SMALL
     last = minimise(problem, u[None], tolerance=1e-16, iterations=30, precise=precise)
     value = float(last.objective[0])
     proof = minimise(problem, last.u, tolerance=1e-12, iterations=1, precise=precise)

@@ -107,6 +107,8 @@ class _Loop:
         self.reach = np.array([STEP_LINEAR if g[0] in linear and w.transform == "log" else
                                (STEP if w.transform != "real" else np.inf)
                                for g, w in zip(coordinates.groups, coordinates.parameters, strict=True)])  # fmt: skip
+        raw = any(w.transform == "real" for w in coordinates.parameters)
+        self.ridge = 1.0 if raw else RIDGE  # coordinates of one's own scale need Marquardt's damping
         self.u = np.clip(u, self.low, self.high)
 
     def run(self, tolerance: float, iterations: int, precise: bool) -> Optimum:
@@ -192,7 +194,7 @@ class _Loop:
         matrix = np.where(free[:, :, None] & free[:, None, :], matrix, 0.0)
         q = matrix.shape[-1]
         eye = np.eye(q)
-        matrix = matrix + eye * (np.where(free, 1e-13 + RIDGE * damping[:, None], 1.0))[:, None, :]
+        matrix = matrix + eye * (np.where(free, 1e-13 + self.ridge * damping[:, None], 1.0))[:, None, :]
         scaled = np.where(free, gradient / size, 0.0)
         if gap is None:
             solved = np.linalg.solve(matrix, scaled[..., None])[..., 0]

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from similitude._view import Column, Interval, Table, Text
+from similitude._digits import format_number
+from similitude._view import Column, FirstScreen, Interval, Ruler, Table, Text
 
 if TYPE_CHECKING:
     from similitude.fitting._fit import Fit
 
-__all__ = ["fit_text", "parameter_rows", "parameter_table"]
+__all__ = [
+    "evidence_tables",
+    "fit_text",
+    "main_figure",
+    "parameter_rows",
+    "parameter_table",
+    "provenance_table",
+    "ruler",
+    "summary",
+    "without_a_plan",
+]
 
 
 def parameter_rows(fit: Fit) -> list[tuple[str, float, float | None, float | None, str]]:
@@ -25,7 +36,7 @@ def parameter_rows(fit: Fit) -> list[tuple[str, float, float | None, float | Non
 def parameter_table(fit: Fit) -> Table:
     """The parameters with their intervals."""
     rows = [
-        (name, value if state == "fixed" else Interval(value, low, high), "" if state == "free" else state)
+        (name, _cell(fit, value, low, high, state), "" if state == "free" else state)
         for name, value, low, high, state in parameter_rows(fit)
     ]
     return Table(
@@ -34,6 +45,12 @@ def parameter_table(fit: Fit) -> Table:
         rows,
         note=f"Intervals: {fit.method}{f', {fit.intervals.count} resamples' if fit.intervals.count else ''}.",
     )
+
+
+def _cell(fit: Fit, value: float, low: float | None, high: float | None, state: str) -> Any:
+    if state == "fixed":
+        return value
+    return Interval(value, low, high) if fit.identified else "not determined"
 
 
 def summary(fit: Fit) -> Text:
@@ -72,3 +89,79 @@ def main_figure(fit: Fit) -> Any:
     from similitude.fitting._figures import law_figure
 
     return law_figure(fit)
+
+
+def evidence_tables(fit: Fit) -> tuple[Table | Text, ...]:
+    """What the fit hangs on: identifiability in words and numbers, and the most influential runs."""
+    report, influence = fit.identifiability(), fit.influence()
+    names = report.parameters
+    correlation = Table(
+        "Correlation of the estimates",
+        ("", *(Column(n, "", "right", 2) for n in names)),
+        [(n, *(float(v) for v in row)) for n, row in zip(names, report.correlation)],
+        note=f"Condition number of the scaled Jacobian: {report.condition:.0f} (good designs have 30 to 60).",
+    )
+    hangs = Table(
+        "Runs the fit hangs on",
+        (Column("row", align="left"), "parameter it moves most", Column("by", "standard errors", "right", 2)),
+        influence.largest(),
+        note="Each run left out in turn, all parameters fitted again.",
+    )
+    return (correlation, hangs) if len(names) > 1 else (hangs,)
+
+
+def provenance_table(fit: Fit) -> Table:
+    """Where the runs came from and everything done to them, with the versions that made this fit."""
+    import numpy
+
+    from similitude import __version__
+
+    runs = fit.runs
+    rows: list[tuple[str, Any]] = [("table", runs.source), ("SHA-256 as read", runs.sha256)]
+    rows += [("SHA-256 as fitted", runs.fingerprint), ("rows", len(runs)), ("rows fitted", len(fit.observed))]
+    rows += [("done", step) for step in runs.provenance] + [("assumed", step) for step in runs.assumed]
+    rows += [(k, v) for k, v in (("cite", runs.citation), ("licence", runs.licence)) if v]
+    rows += [("parameters counted", runs.counts), ("FLOP rule", runs.flop_rule), ("seed", fit.seed)]
+    rows += [("made by", f"similitude {__version__}, numpy {numpy.__version__}")]
+    return Table("Runs and versions", ("what", "value"), rows)
+
+
+def without_a_plan(fit: Fit) -> FirstScreen:
+    """A report's first screen where no budget was given: how far the law reaches, and how surely."""
+    from similitude.fitting._figures import predicted_ahead
+
+    ahead = predicted_ahead(fit)
+    if ahead is None:
+        return FirstScreen(
+            "No budget was asked for, so nothing is recommended: add a plan to this report.",
+            "These runs do not say what a larger run would reach.",
+            fit.warnings[0] if fit.warnings else str(fit.convergence),
+            fit.warnings[1:4],
+        )
+    at, found = ahead
+    where = ", ".join(f"{k} = {format_number(v, _unit_of(fit, k))}" for k, v in at.items())
+    law = Interval(found.value, found.low, found.high, found.unit).text()
+    return FirstScreen(
+        "No budget was asked for, so nothing is recommended: add a plan to this report.",
+        f"At {where}, ten times beyond the largest run: {found.level:.0%} interval of one new run. The law itself: {law}.",
+        f"Fitted to {len(fit.observed)} runs; residual standard deviation {_noise(fit)}.",
+        fit.warnings[:3],
+        score=Interval(found.value, found.new_low, found.new_high, found.unit),
+        ruler=ruler(fit, float(found.extrapolation)),
+    )
+
+
+def ruler(fit: Fit, reach: float, tested: float | None = None) -> Ruler | None:
+    """The ruler from the runs to a target `reach` times beyond the largest; None where size is not defined."""
+    compute = fit.observed.compute()
+    if compute is None:
+        return None
+    values, name = compute
+    unit = _unit_of(fit, name) if name in fit.law.inputs else "FLOP"
+    label = "Training compute" if unit == "FLOP" else name
+    largest = float(values.max())
+    return Ruler(label, float(values.min()), largest, reach * largest, unit, tested)
+
+
+def _unit_of(fit: Fit, name: str) -> str:
+    return fit.law.inputs[name].name

@@ -98,6 +98,7 @@ class Law:
     validity: str = ""
     family: str = ""
     formula: str = ""  # the text of a user's formula; empty for a law of the catalogue
+    positive_inputs: bool = True
     form: Law | None = None  # what an application was made from, with the new name of each of its inputs
     renames: Mapping[str, str] = field(default_factory=dict)
 
@@ -149,6 +150,12 @@ class Law:
         from similitude.laws._print import to_text
 
         return to_text(self)
+
+    def lines(self) -> tuple[str, ...]:
+        """The formula for people to read: one line, and one more for each part that it names."""
+        from similitude.laws._print import to_lines
+
+        return to_lines(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The law as plain values for JSON, read back by `Law.from_dict`: its name, or its formula and declaration.
@@ -210,9 +217,11 @@ class Law:
             )
         arrays = {k: np.asarray(v, float) for k, v in given.items()}
         for name, value in arrays.items():
-            if not np.all(np.isfinite(value) & (value > 0)):
-                bad = np.ravel(value)[~(np.isfinite(np.ravel(value)) & (np.ravel(value) > 0))][0]
-                raise ArgumentError(f"{name} = {bad:g}: inputs of a law must be positive and finite")
+            usable = np.isfinite(value) & ((value > 0) | (not self.positive_inputs))
+            if not np.all(usable):
+                bad = np.ravel(value)[~np.ravel(usable)][0]
+                wanted = "positive and finite" if self.positive_inputs else "finite"
+                raise ArgumentError(f"{name} = {bad:g}: inputs of law '{self.name}' must be {wanted}")
         return arrays
 
 
@@ -227,11 +236,13 @@ def law(
     validity: str = "",
     title: str = "",
     name: str | None = None,
+    positive_inputs: bool = True,
 ) -> Callable[[Callable[..., Any]], Law]:
     """Declare a law: decorate its formula with inputs, output, parameters, source and published coefficients.
 
     The function takes its inputs before `*` and its parameters after, in the declared order; it must be written with
-    operators and `similitude.math`, so that dual numbers flow through. Nothing is registered.
+    operators and `similitude.math`, so that dual numbers flow through. Inputs are positive quantities unless
+    `positive_inputs=False`. Nothing is registered.
 
     Raises ArgumentError when names or order differ between the function and the declaration.
 
@@ -263,6 +274,7 @@ def law(
             counts=counts,
             validity=validity,
             family=function.__module__.rpartition(".")[2],
+            positive_inputs=positive_inputs,
         )
 
     return declare

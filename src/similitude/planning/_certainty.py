@@ -14,11 +14,12 @@ from similitude.planning._power import PowerSum
 from similitude.planning._question import Question, least_flop
 from similitude.planning._solve import minimise
 
-__all__ = ["Ends", "draws_of", "ends_of", "optimum_at", "regret_of", "saved_flop"]
+__all__ = ["Draws", "Ends", "draws_of", "ends_of", "optimum_at", "regret_of", "saved_flop"]
 
 Ends = tuple[float | None, float | None]
 UNKNOWN: Ends = (None, None)
-DRAWS = 1000
+DRAWS = 400
+Draws = Mapping[str, np.ndarray] | None
 
 
 def ends_of(estimate: Estimate, question: Question, choice: tuple[float, float], level: float) -> dict[str, Ends]:
@@ -27,10 +28,9 @@ def ends_of(estimate: Estimate, question: Question, choice: tuple[float, float],
     A fit gives them by `interval_of(target, level)`; a bare estimate knows none. Where the budget ties N to D one
     interval gives the others, as intervals by profile likelihood follow monotone changes of variable.
     """
-    names = ("N", "D", "M", "C", "loss")
+    ends: dict[str, Ends] = dict.fromkeys(("N", "D", "M", "C", "loss"), UNKNOWN)
     if not hasattr(estimate, "interval_of"):
-        return dict.fromkeys(names, UNKNOWN)
-    ends = dict.fromkeys(names, UNKNOWN)
+        return ends
     ends.update(_choice_ends(estimate, question, choice, level))
     n, d = np.exp(choice[0]), np.exp(choice[1])
     ends["loss"] = _ends(estimate, lambda p: question.surface.evaluate(p, n, d), level)
@@ -98,11 +98,11 @@ def _known(end: float | None) -> float | None:
     return None if end is None or not np.isfinite(end) else float(end)
 
 
-def draws_of(estimate: Any, number: int, seed: int) -> dict[str, np.ndarray] | None:
-    """Draws of the coefficients, (number,) each; None for a bare estimate."""
+def draws_of(estimate: Any, seed: int) -> Draws:
+    """Draws of the coefficients, (draws,) each; None for a bare estimate."""
     if not hasattr(estimate, "draws"):
         return None
-    drawn = estimate.draws(number, seed)
+    drawn = estimate.draws(DRAWS, seed)
     return {k: np.asarray(drawn[k], float) for k in estimate.law.params} if drawn else None
 
 
@@ -116,22 +116,19 @@ def optimum_at(question: Question, params: Mapping[str, Any], log_flop: Any) -> 
     return best.log_n[:, 0], best.log_d[:, 0], best.loss[:, 0]
 
 
-def saved_flop(question: Question, params: Mapping[str, Any], loss: Any) -> Any:
-    """log of the least cost at which the optimum reaches a loss, for each row of parameters; NaN where none does."""
+def saved_flop(question: Question, params: Mapping[str, Any], loss: Any, log_flop: float) -> Any:
+    """log of the least cost at which the optimum reaches a loss that exp(log_flop) reaches, for each row; else NaN."""
     with np.errstate(all="ignore"):
         if question.closed:
             return PowerSum.read(question.surface, params).log_flop_for(loss)
-        return least_flop(question.surface, params, loss)
+        return least_flop(question.surface, params, loss, log_flop)
 
 
-def regret_of(
-    estimate: Estimate, question: Question, choice: tuple[float, float], level: float, seed: int
-) -> Regret | None:
+def regret_of(question: Question, choice: tuple[float, float], draws: Draws, level: float) -> Regret | None:
     """Over draws of the coefficients: the loss of the choice against the best at the same cost, and the compute lost.
 
     None without draws, or where draws have no optimum of their own at that cost in more than a tenth of cases.
     """
-    draws = draws_of(estimate, DRAWS, seed)
     if draws is None:
         return None
     surface = question.surface
@@ -139,7 +136,7 @@ def regret_of(
     with np.errstate(all="ignore"):
         chosen = np.asarray(surface.loss(draws, *choice))
         _, _, best = optimum_at(question, draws, log_flop)
-        saved = 1 - np.exp(saved_flop(question, draws, chosen) - log_flop)
+        saved = 1 - np.exp(saved_flop(question, draws, chosen, log_flop) - log_flop)
     good = np.isfinite(best) & np.isfinite(chosen) & np.isfinite(saved)
     if good.mean() < 0.9:
         return None

@@ -9,7 +9,7 @@ import numpy as np
 
 from similitude._errors import ArgumentError
 from similitude.laws import Estimate
-from similitude.planning._certainty import draws_of, optimum_at, saved_flop
+from similitude.planning._certainty import Draws, optimum_at, saved_flop
 from similitude.planning._plan import Curves, OffOptimum, Plan
 from similitude.planning._power import PowerSum
 from similitude.planning._question import Question
@@ -19,7 +19,6 @@ from similitude.planning._surface import Surface
 __all__ = ["FACTORS", "curves_of", "excess_of", "off_optimum", "table_of"]
 
 FACTORS = (1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0)
-BAND_DRAWS = 400
 
 
 def off_optimum(plan: Plan, factors: Sequence[float] = FACTORS) -> tuple[OffOptimum, ...]:
@@ -56,23 +55,23 @@ def table_of(
     best_n, _, best = (float(np.ravel(x)[0]) for x in optimum_at(question, values, log_flop))
     if not np.isfinite(best_n):
         return ()
-    log_n = best_n + np.log(np.asarray(factors, float))
-    return tuple(
-        row for f, x in zip(factors, log_n, strict=True) if (row := _row(question, values, log_flop, f, float(x), best))
-    )
+    return _rows(question, values, log_flop, np.asarray(factors, float), (best_n, best))
 
 
-def _row(
-    question: Question, values: Mapping[str, Any], log_flop: float, factor: float, log_n: float, best: float
-) -> OffOptimum | None:
+def _rows(
+    question: Question, values: Mapping[str, Any], log_flop: float, factors: np.ndarray, best: tuple[float, float]
+) -> tuple[OffOptimum, ...]:
+    """A row for each multiple of the optimum (log N, loss) that the cost can pay for."""
     surface = question.surface
-    log_d = float(surface.log_tokens(log_flop, log_n))
-    if not np.isfinite(log_d):
-        return None
-    loss = float(np.ravel(surface.loss(values, log_n, log_d))[0])
-    saved = float(np.ravel(saved_flop(question, values, loss))[0])
-    wasted = max(0.0, 1 - float(np.exp(saved - log_flop)))
-    return OffOptimum(factor, float(np.exp(log_n)), float(np.exp(log_d)), loss, max(0.0, loss - best), wasted)
+    log_n = best[0] + np.log(factors)
+    log_d = np.asarray(surface.log_tokens(log_flop, log_n))
+    held = np.isfinite(log_d)
+    log_n, log_d, factors = log_n[held], log_d[held], factors[held]
+    with np.errstate(all="ignore"):
+        loss = np.ravel(surface.loss(values, log_n, log_d))
+        wasted = 1 - np.exp(np.ravel(saved_flop(question, values, loss, log_flop)) - log_flop)
+    columns = (factors, np.exp(log_n), np.exp(log_d), loss, np.maximum(loss - best[1], 0), np.maximum(wasted, 0))
+    return tuple(OffOptimum(*(float(c[j]) for c in columns)) for j in range(len(factors)))
 
 
 def excess_of(question: Question, values: Mapping[str, Any], choice: tuple[float, float]) -> OffOptimum | None:
@@ -81,10 +80,13 @@ def excess_of(question: Question, values: Mapping[str, Any], choice: tuple[float
     best_n, _, best = (float(np.ravel(x)[0]) for x in optimum_at(question, values, log_flop))
     if not np.isfinite(best_n) or abs(choice[0] - best_n) < 1e-6:
         return None
-    return _row(question, values, log_flop, float(np.exp(choice[0] - best_n)), choice[0], best)
+    rows = _rows(question, values, log_flop, np.exp([choice[0] - best_n]), (best_n, best))
+    return rows[0] if rows else None
 
 
-def curves_of(estimate: Estimate, question: Question, choice: tuple[float, float], level: float, seed: int) -> Curves:
+def curves_of(
+    estimate: Estimate, question: Question, choice: tuple[float, float], draws: Draws, level: float
+) -> Curves:
     """Loss along the plan's budget, 1/30 to 30 times its N, and the frontier from 1e-4 to 10 times its compute."""
     surface, values = question.surface, rows_of_one(estimate)
     log_flop = float(surface.log_cost(*choice))
@@ -96,7 +98,7 @@ def curves_of(estimate: Estimate, question: Question, choice: tuple[float, float
         loss = surface.loss(values, log_n, log_d)
     costs = log_flop + np.linspace(-4, 1, 26) * np.log(10.0)
     best_n, best_d, best = _frontier(question, values, costs)
-    bands = _bands(question, draws_of(estimate, BAND_DRAWS, seed), costs, level)
+    bands = _bands(question, draws, costs, level)
     return Curves(
         *(_listed(x) for x in (np.exp(log_n), loss, np.exp(costs), np.exp(best_n[0]), np.exp(best_d[0]), best[0])),
         *bands,
@@ -113,9 +115,7 @@ def _frontier(question: Question, params: Mapping[str, Any], costs: np.ndarray) 
     return best.log_n, best.log_d, best.loss
 
 
-def _bands(
-    question: Question, draws: Mapping[str, Any] | None, costs: np.ndarray, level: float
-) -> tuple[tuple[float, ...], ...]:
+def _bands(question: Question, draws: Draws, costs: np.ndarray, level: float) -> tuple[tuple[float, ...], ...]:
     if draws is None:
         return ((),) * 4
     log_n, log_d, _ = _frontier(question, draws, costs)

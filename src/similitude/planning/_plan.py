@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from similitude._view import Interval
+from similitude._view import FirstScreen, Interval, Section
 from similitude.laws import Estimate
 
 __all__ = ["Check", "Curves", "OffOptimum", "Plan", "Regret", "Sensitivity"]
@@ -137,6 +137,26 @@ class Plan:
             f"{self.tokens_per_parameter.value:.3g} tokens/parameter: loss {self.loss.value:.4f} "
             f"at {self.flop:.3g} FLOP; {self.label})"
         )
+
+    def __str__(self) -> str:
+        from similitude.planning._show import plan_text
+
+        return plan_text(self)
+
+    def _repr_html_(self) -> str:
+        return self.view()._repr_html_()
+
+    def view(self) -> Section:
+        """The plan as views: tables, figures of the budget and the frontier, assumptions, warnings."""
+        from similitude.planning._show import plan_section
+
+        return plan_section(self)
+
+    def first_screen(self) -> FirstScreen:
+        """What to run, what it gives, how sure that is and what would change it, a sentence each."""
+        from similitude.planning._show import first_screen
+
+        return first_screen(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; `flop` is a number, every interval value, low and high."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,15 @@ import numpy as np
 from similitude._dual import Dual
 from similitude.planning._power import PowerSum, is_power_sum
 from similitude.planning._root import rising_root
-from similitude.planning._solve import as_rows, minimise, rows_of
+from similitude.planning._solve import as_rows, follow, minimise, rows_of
 from similitude.planning._surface import Surface
 
 __all__ = ["Question", "least_flop"]
 
 Params = Mapping[str, Any]
 DECADES = np.arange(8.0, 43.0) * np.log(10.0)  # log FLOP at which a target loss is looked for
+NEARBY = np.array([-9.0, -3.0, -1.0, -0.2, 0.0, 0.01]) * np.log(10.0)  # where a cost that suffices is known
+ROUNDS = 30
 LOG_MIN, LOG_MAX = np.log(1.0), np.log(1e40)  # of N and of D, where one is sought and the other given
 
 
@@ -32,11 +34,13 @@ class Question:
     log_d: float | None = None
     log_cap: float | None = None
     closed: bool = False
+    given: Mapping[str, float] = field(default_factory=dict)  # N, D or flop as they were written, before logarithms
+    near: tuple[float, float] | None = None  # log cost and log D of the answer at nearby parameters, to start from
 
     @classmethod
-    def of(cls, surface: Surface, values: Params, **asked: float | None) -> Question:
+    def of(cls, surface: Surface, values: Params, **asked: Any) -> Question:
         """The question, having looked whether the law has the closed form."""
-        return cls(surface, **asked, closed=is_power_sum(surface, values))  # pyright: ignore[reportArgumentType]
+        return cls(surface, **asked, closed=is_power_sum(surface, values))
 
     @property
     def free(self) -> bool:
@@ -65,9 +69,23 @@ class Question:
             form = PowerSum.read(self.surface, params)
             log_flop = self.log_flop if self.log_flop is not None else form.log_flop_for(self.loss)
             return form.log_parameters(log_flop), form.log_tokens(log_flop)
-        log_flop = self.log_flop if self.log_flop is not None else least_flop(self.surface, params, self.loss)
+        if self.log_flop is not None:
+            log_flop: Any = self.log_flop
+        elif self.near is not None:
+            return self._followed(params, self.near)
+        else:
+            log_flop = least_flop(self.surface, params, self.loss)
         best = minimise(self.surface, params, np.reshape(log_flop, (-1, 1)))
         return best.log_n[:, 0], best.log_d[:, 0]
+
+    def _followed(self, params: Params, near: tuple[float, float]) -> tuple[Any, Any]:
+        """The cheapest way to the loss, started from the answer at nearby parameters; searched for where that fails."""
+        log_flop, log_d = follow(self.surface, params, self.loss, near)
+        log_n = self.surface.log_parameters(log_flop, log_d)
+        if np.any(lost := ~np.isfinite(log_n)):
+            part = {k: v[lost] if np.ndim(v) and len(v) > 1 else v for k, v in params.items()}
+            log_n[lost], log_d[lost] = replace(self, near=None).choose(part)
+        return log_n, log_d
 
     def _with_parameters(self, params: Params, log_n: float) -> tuple[Any, Any]:
         fixed = np.full(rows_of(as_rows(params)), log_n)
@@ -116,15 +134,32 @@ class Question:
         return value
 
 
-def least_flop(surface: Surface, params: Params, loss: Any) -> np.ndarray:
-    """log of the least cost that reaches a loss, for each row of parameters; NaN where none does below 1e42 FLOP."""
+def least_flop(surface: Surface, params: Params, loss: Any, below: float | None = None) -> np.ndarray:
+    """log of the least cost that reaches a loss, for each row of parameters; NaN where none does below 1e42 FLOP.
+
+    `loss` is a scalar or (rows,); `below` a log cost known to suffice. Newton's steps on L*(C), whose slope by log C is
+    by the envelope theorem the law's slope by log N, kept in a bracket; L* is convex, so they converge from below.
+    """
     params = as_rows(params)
-    best = minimise(surface, params, DECADES).loss
-    with np.errstate(invalid="ignore"):
-        reached = (best[:, 1:] <= loss) & (best[:, :-1] > loss)
-    k = np.argmax(reached, axis=1)
-    ends = [np.where(reached.any(1), DECADES[k + j], np.nan) for j in (0, 1)]
-    return rising_root(lambda x: loss - minimise(surface, params, x[:, None]).loss[:, 0], ends[0], ends[1])
+    costs = DECADES if below is None else below + NEARBY
+    rows = max(rows_of(params), np.size(loss))
+    target = np.broadcast_to(np.ravel(np.asarray(loss, float)), (rows,))
+    params = {k: np.broadcast_to(v, (rows, 1)) if rows_of(params) < rows else v for k, v in params.items()}
+    best = minimise(surface, params, np.broadcast_to(costs, (rows, len(costs))), rounds=1).loss
+    with np.errstate(all="ignore"):
+        reached = (best[:, 1:] <= target[:, None]) & (best[:, :-1] > target[:, None])
+        k = np.argmax(reached, axis=1)
+        # a grid's minimum lies above the true one: the crossing may be one interval earlier than it says
+        start, low, high = (np.where(reached.any(1), costs[np.maximum(k + j, 0)], np.nan) for j in (0, -1, 1))
+        log_flop = start
+        for _ in range(ROUNDS):
+            found = minimise(surface, params, log_flop[:, None])
+            _, slope, _ = surface.slopes(params, found.log_n, found.log_d)
+            step = (target - found.loss[:, 0]) / np.reshape(slope, (rows, -1))[:, 0]
+            log_flop, before = np.clip(log_flop + step, low, high), log_flop
+            if not np.any(np.abs(log_flop - before) > 1e-12 * log_flop):
+                break
+    return log_flop
 
 
 def _differenced(function: Callable[[Params], Any], params: Params) -> Dual:

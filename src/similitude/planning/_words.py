@@ -62,27 +62,27 @@ def no_answer(estimate: Estimate, question: Question, values: Mapping[str, Any])
     better = "fewer tokens on a larger model" if ends[0] < ends[1] else "more tokens on a smaller model"
     return (
         f"{estimate.label} has no best division of {format_quantity(np.exp(question.log_flop))} FLOP between 1e-6 and "
-        f"1e9 tokens per parameter: its loss keeps falling towards {better}; fit runs that vary N and D apart, or fix one: "
-        "at={'N': ...}"
+        f"1e9 tokens per parameter: its loss keeps falling towards {better}; fit runs that vary N and D apart, "
+        "or fix one: at={'N': ...}"
     )
 
 
 def _unreachable(estimate: Estimate, question: Question, values: Mapping[str, Any]) -> str:
-    far = np.log(1e60)
+    far, wanted = np.log(1e60), float(question.loss or 0)
     log_n = far if question.log_n is None and question.log_cap is None else (question.log_n or question.log_cap)
     log_d = far if question.log_d is None else question.log_d
     least = float(np.ravel(question.surface.loss(values, log_n, log_d))[0])
     floor = next((k for k, p in estimate.law.params.items() if p.relative == "output"), None)
-    if floor is not None and question.loss <= estimate.values[floor]:  # pyright: ignore[reportOperatorIssue]
+    if floor is not None and wanted <= estimate.values[floor]:
         return (
-            f"loss {question.loss:g} lies at or below {floor} = {estimate.values[floor]:g}, the floor that "
+            f"loss {wanted:g} lies at or below {floor} = {estimate.values[floor]:g}, the floor that "
             f"{estimate.label} puts under every model: ask for a higher loss"
         )
-    if question.loss <= least:  # pyright: ignore[reportOperatorIssue]
+    if wanted <= least:
         what = "with this size" if question.log_n is not None or question.log_cap is not None else "with these tokens"
         what = "at any size" if question.log_d is None and log_n == far else what
-        return f"loss {question.loss:g} cannot be reached {what}: {estimate.label} comes down to {least:.4f} at most"
-    return f"{estimate.label} reaches loss {question.loss:g} nowhere between 1e8 and 1e42 FLOP"
+        return f"loss {wanted:g} cannot be reached {what}: {estimate.label} comes down to {least:.4f} at most"
+    return f"{estimate.label} reaches loss {wanted:g} nowhere between 1e8 and 1e42 FLOP"
 
 
 def assumptions_of(made: Plan, question: Question, budget: Budget | None) -> tuple[str, ...]:
@@ -90,9 +90,11 @@ def assumptions_of(made: Plan, question: Question, budget: Budget | None) -> tup
     said = ["Training costs 6 FLOP per parameter and token."]
     if made.inference_tokens:
         said.append(
-            f"The budget covers serving {format_quantity(made.inference_tokens)} tokens at 2 FLOP per parameter and token, "
-            "as dear as training FLOP."
+            f"The compute covers serving {format_quantity(made.inference_tokens)} tokens at 2 FLOP per parameter and "
+            "token, as dear as training FLOP."
         )
+    if unique := made.at.get("U"):
+        said.append(f"D is {made.D.value / unique:.3g} epochs of {format_quantity(unique)} unique tokens.")
     said += budget.assumptions if budget is not None else ()
     if made.counts != "undeclared":
         said.append(f"N counts parameters as the runs did: {made.counts}.")
@@ -119,15 +121,16 @@ def warnings_of(made: Plan, question: Question) -> tuple[str, ...]:
         _epochs_warning(made),
         _branch_warning(question, made),
     ]
-    if made.counts == "undeclared":
+    if made.counts == "undeclared" and not hasattr(made.estimate, "warnings"):  # a fit says so itself
         said.append(
-            "The runs behind this law do not declare whether N counts embeddings; that alone has moved published optima "
-            "severalfold: declare it (counts=...)."
+            "The runs behind this law do not declare whether N counts embeddings; that alone has moved published "
+            "optima severalfold: declare it (counts=...)."
         )
     if made.check is not None and not made.check.agrees:
         said.append(
             f"Closed form and numeric optimum differ: N = {made.check.closed_N:.6g} and {made.check.numeric_N:.6g}."
         )
+    said += getattr(made.estimate, "warnings", ())
     return tuple(s for s in said if s)
 
 
@@ -144,11 +147,14 @@ def _digits_warning(made: Plan, question: Question) -> str:
     if digits is None or digits[1][1] / digits[1][0] < DIGITS:
         return ""
     low, high = digits[1]
-    said = f"Printed digits matter here: before rounding, {made.label} may have meant {low:.0f} to {high:.0f} tokens per parameter"
+    said = (
+        f"Printed digits matter here: before rounding, {made.label} may have meant {low:.3g} to {high:.3g} tokens "
+        "per parameter"
+    )
     own = made.tokens_per_parameter.value
     for what, ends in list(ratio.items())[1:]:
         other = ends[0] if abs(ends[1] / own - 1) < 1e-6 else ends[1]
-        said += f"; {what.split(' ')[0]} gives {other:.0f}"
+        said += f"; {what.split(' ')[0]} gives {other:.3g}"
     return said + "."
 
 

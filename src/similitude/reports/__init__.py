@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 _HOME = {
+    "cite": "_cite",
     "draw_text": "_text",
     "wants_color": "_text",
     "draw_html": "_html",
     "draw_notebook": "_html",
     "page": "_page",
     "draw_axes": "_paper",
+    "report": "_compose",
+    "save_figures": "_compose",
     "save_figure": "_paper",
 }
 

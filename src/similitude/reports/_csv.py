@@ -1,4 +1,4 @@
-"""The table behind a figure as CSV: one row a value, series by series, every digit kept."""
+"""The table behind a figure as CSV, series by series: measured values keep every digit, curves seven of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def write_csv(figure: Figure) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*names, *(_harmless(v) for v in taken.values())])
     for row in rows:
-        writer.writerow([_written(row.get(n)) for n in names] + [_written(row.get(("value", n))) for n in extra])
+        write = _drawn if row["curve"] else _written
+        writer.writerow([write(row.get(n)) for n in names] + [_written(row.get(("value", n))) for n in extra])
     return out.getvalue()
 
 
@@ -43,7 +44,8 @@ def first_rows(figure: Figure) -> list[int]:
 
 
 def _rows(series: Any) -> list[dict[Any, Any]]:
-    head = {"series": series.name, "role": series.role, "group": getattr(series, "group", None)}
+    curve = isinstance(series, (Line, Band))
+    head = {"series": series.name, "role": series.role, "group": getattr(series, "group", None), "curve": curve}
     if isinstance(series, Marker):
         ends = {"low": series.y_low, "high": series.y_high, "x_low": series.x_low, "x_high": series.x_high}
         return [{**head, "label": series.label, "x": series.x, "y": series.y, **ends}]
@@ -55,7 +57,13 @@ def _rows(series: Any) -> list[dict[Any, Any]]:
     elif isinstance(series, Band):
         columns |= {"low": series.low, "high": series.high}
     else:
-        columns |= {"y": series.y, "low": series.low, "high": series.high, "shade": series.shade, "label": series.labels}
+        columns |= {
+            "y": series.y,
+            "low": series.low,
+            "high": series.high,
+            "shade": series.shade,
+            "label": series.labels,
+        }
         columns |= {("value", k): v for k, v in series.values.items()}
     columns = {k: v for k, v in columns.items() if v is not None}
     return [{**head, **dict(zip(columns, values))} for values in zip(*columns.values())]
@@ -66,7 +74,13 @@ def _written(value: Any) -> str:
         return ""
     if isinstance(value, Interval):
         return value.text()
-    return repr(value) if isinstance(value, float) else _harmless(str(value)) if isinstance(value, str) else str(value)
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return _harmless(value) if isinstance(value, str) else str(value)
+
+
+def _drawn(value: Any) -> str:
+    return f"{value:.7g}" if isinstance(value, float) and value == value else _written(value)
 
 
 def _harmless(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The colours and marks of every drawing: one accent, one signal colour, one sequential ramp; told apart in grey too."""
+"""The colours and marks of every drawing: one accent, one signal colour, one ramp; told apart in grey too."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DARK = {
 
 # Lightness falls (light page) or rises (dark page) evenly along the ramp, so that it orders in grey as in colour.
 RAMP_LIGHT = ("#86c5be", "#69b1b9", "#509cb3", "#3e87ab", "#33719f", "#2f5b90", "#2d457c", "#292f63", "#201b47")
-RAMP_DARK = ("#3b5c8c", "#41719c", "#4a87aa", "#589cb6", "#6cb0c0", "#86c4ca", "#a4d6d3", "#c7e7de", "#eef8ec")
+RAMP_DARK = ("#4d74ad", "#5082b2", "#5691b9", "#60a0bf", "#70b0c4", "#86c4ca", "#a4d6d3", "#c7e7de", "#eef8ec")
 
 # Paths around the origin, of about equal area.
 MARKS = {
@@ -41,10 +41,11 @@ MARKS = {
     "cross": "M-3.4-3.4L3.4 3.4M-3.4 3.4L3.4-3.4",
     "star": "M0-7.2L2-2.3L7-2.2L3.1 1.1L4.4 6L0 3.2L-4.4 6L-3.1 1.1L-7-2.2L-2-2.3z",
     "ring": "M-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0zM-2 0a2 2 0 1 0 4 0a2 2 0 1 0-4 0z",
+    "target": "M0-7L7 0L0 7L-7 0z",
     "bin": "M-4.5-4.5h9v9h-9z",
 }
 _BY_GROUP = ("circle", "square", "triangle", "diamond", "down")
-_BY_ROLE = {"outlier": "cross", "optimum": "star", "target": "ring"}
+_BY_ROLE = {"binned": "bin", "outlier": "cross", "optimum": "star", "target": "ring"}
 
 
 def mark_of(role: str, rank: int | None) -> str:

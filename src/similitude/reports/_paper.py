@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from similitude._digits import in_powers
 from similitude._errors import ArgumentError
 from similitude._view import Band, Figure, Line, Marker, Points, Rule
 from similitude.reports._palette import LIGHT, RAMP_LIGHT, mark_of
@@ -57,8 +58,13 @@ _STYLE = {
 }
 
 
-def draw_axes(figure: Figure, ax: Axes) -> Axes:
-    """Draw a figure into matplotlib axes and return them; nothing outside the axes is touched."""
+def draw_axes(figure: Figure, ax: Axes | None = None) -> Axes:
+    """Draw a figure into matplotlib axes (those of a new sheet when None) and return them."""
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        with _style():
+            return draw_axes(figure, plt.subplots(figsize=(5.5, 3.6), layout="constrained")[1])
     x, y = scales_of(figure)
     shade = shade_of(figure)
     ranks = {g: i for i, g in enumerate(sorted({s.group for s in figure.series if _group(s) is not None}))}
@@ -143,18 +149,22 @@ def _draw_points(series: Points, ax: Axes, shade: Scale | None, rank: int | None
         arms = np.abs(np.array([np.subtract(series.y, series.low), np.subtract(series.high, series.y)]))
         ax.errorbar(series.x, series.y, yerr=arms, fmt="none", ecolor=LIGHT["muted"], elinewidth=0.7, zorder=2)
     edge = {} if mark == "x" else {"edgecolors": "white", "linewidths": 0.3}
-    ax.scatter(series.x, series.y, s=14, marker=mark, c=color, label=series.name, zorder=3 + order / 100, **edge)
+    paint = {"color": color} if series.shade is None or shade is None else {"c": color}
+    ax.scatter(series.x, series.y, s=14, marker=mark, **paint, label=series.name, zorder=3 + order / 100, **edge)
 
 
 def _draw_line(series: Line, ax: Axes, shade: Scale | None, order: int) -> None:
     thin = series.role in ("contour", "reference")
-    color = _color(series, shade, {"frontier": "ink", "contour": "muted", "reference": "muted"}.get(series.role, "accent"))
+    color = _color(
+        series, shade, {"frontier": "ink", "contour": "muted", "reference": "muted"}.get(series.role, "accent")
+    )
     width = 0.8 if thin else 1.5
     ax.plot(series.x, series.y, color=color, lw=width, ls=_DASHES.get(series.role, "-"), label=series.name,
-            zorder=2.5 + order / 1000)  # fmt: skip
+            zorder=(3.5 if series.role == "frontier" else 2.5) + order / 1000)  # fmt: skip
     if series.label and len(series.x):
-        ax.annotate(series.label, (series.x[-1], series.y[-1]), (3, 0), textcoords="offset points", fontsize=7,
-                    va="center", color=color, annotation_clip=False)  # fmt: skip
+        end = (series.x[-1], series.y[-1])
+        ax.annotate(_plain(in_powers(series.label)), end, (3, 0), textcoords="offset points", fontsize=7, va="center",
+                    color=color, annotation_clip=False)  # fmt: skip
 
 
 def _draw_marker(series: Marker, ax: Axes, shade: Scale | None, order: int) -> None:
@@ -172,7 +182,14 @@ def _draw_marker(series: Marker, ax: Axes, shade: Scale | None, order: int) -> N
     ax.plot([series.x], [series.y], mark, color=color, ms=9 if mark == "*" else 7, label=series.name, ls="none",
             zorder=4 + order / 100, **hollow)  # fmt: skip
     if series.label:
-        ax.annotate(series.label, (series.x, series.y), (7, 5), textcoords="offset points", fontsize=8, color=color)
+        ax.annotate(
+            _plain(in_powers(series.label)),
+            (series.x, series.y),
+            (7, 5),
+            textcoords="offset points",
+            fontsize=8,
+            color=color,
+        )
 
 
 def _dress(ax: Axes, figure: Figure, x: Scale, y: Scale) -> None:
@@ -198,7 +215,9 @@ def _add_legend(ax: Axes, figure: Figure, shade: Scale | None) -> None:
     first = {_plain(label): handle for handle, label in reversed(list(zip(handles, labels)))}
     names = [n for n in dict.fromkeys(_plain(s.name) for s in figure.series) if n in first]
     if len(names) > 1:
-        ax.legend([first[n] for n in names], names, loc="best")
+        labelled = any(getattr(s, "label", "") for s in figure.series)  # words in the axes that a legend would cover
+        where: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, -0.17), "ncols": 2} if labelled else {}
+        ax.legend([first[n] for n in names], names, **where)
     owner = ax.get_figure()
     if shade is None or figure.shade is None or owner is None:
         return

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from similitude._digits import format_number
+from similitude._digits import format_number, in_powers
 from similitude._view import Axis, Band, Figure, Line, Marker, Points, Rule
 
 __all__ = ["Scale", "Tick", "scales_of", "shade_of"]
 
-_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _MARGIN = 0.04  # of the axis, on either side of the data
 
 
@@ -41,16 +40,16 @@ class Scale:
             v, ends = np.log(np.where(v > 0, v, np.nan)), np.log(ends)
         return (v - ends[0]) / (ends[1] - ends[0])
 
-    def ticks(self, about: int = 6) -> list[Tick]:
+    def ticks(self, about: int = 8) -> list[Tick]:
         """Ticks inside the axis: labelled ones, and on log axes the minor ones between."""
-        ticks = self._log_ticks(about) if self.log else self._even_ticks(about)
+        ticks = self._log_ticks(about) if self.log else self._even_ticks(min(about, 6))
         return [t for t in ticks if self.low <= t.value <= self.high]
 
     def _log_ticks(self, about: int) -> list[Tick]:
         first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
         decades = math.log10(self.high / self.low)
         if decades < 0.75:
-            return self._even_ticks(about)
+            return self._even_ticks(min(about, 6))
         if decades > 2.2:
             every = max(1, math.ceil(decades / about))
             major = {10.0**p for p in range(first, last + 1) if p % every == 0}
@@ -70,8 +69,7 @@ class Scale:
     def _label(self, value: float, digits: int = 3) -> str:
         if self.ticks_as == "power" and value > 0:
             power = math.floor(math.log10(value) + 1e-9)
-            mantissa = format_number(value / 10.0**power, digits=digits)
-            return ("" if mantissa == "1" else f"{mantissa}×") + "10" + str(power).translate(_SUPERSCRIPT)
+            return in_powers(f"{format_number(value / 10.0**power, digits=digits)}e{power}")
         return format_number(value, "tokens" if self.ticks_as == "count" else "", digits, show_unit=False)
 
 

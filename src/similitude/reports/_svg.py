@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from similitude._digits import in_powers
 from similitude._view import Band, Figure, Line, Marker, Points, Rule
 from similitude.reports._palette import MARKS, mark_of, step_of
 from similitude.reports._scale import Scale, scales_of, shade_of
@@ -30,23 +31,30 @@ def draw_svg(figure: Figure, first_rows: Sequence[int]) -> str:
     x, y = scales_of(figure)
     shade = shade_of(figure)
     names = list(dict.fromkeys(s.name for s in figure.series))
-    ranks = {g: i for i, g in enumerate(sorted({s.group for s in figure.series if getattr(s, "group", None) is not None}))}
-    under, over = [], []
+    ranks = {
+        g: i for i, g in enumerate(sorted({s.group for s in figure.series if getattr(s, "group", None) is not None}))
+    }
+    under, over, front = [], [], []
     for series, row in zip(figure.series, first_rows):
         rank = ranks.get(getattr(series, "group", None))
         classes = _classes(series, shade, names.index(series.name))
         drawn = _draw(series, x, y, shade, rank)
-        target = over if isinstance(series, (Points, Marker)) else under
+        target = over if isinstance(series, (Points, Marker)) else front if series.role == "frontier" else under
         target.append(f'<g class="{classes}" data-row="{row}">{drawn}</g>')
     labels = "".join(_end_label(s, x, y, _classes(s, shade, names.index(s.name))) for s in figure.series)
     alt = figure.alt or f"{figure.title}: {figure.y.title} against {figure.x.title}"
-    paths = f'<svg viewBox="0 0 1000 1000" preserveAspectRatio="none" class="curves">{"".join(under)}</svg>'
+    below, above = _curves(under), _curves(front)  # a frontier is the lower edge of a cloud and lies on top of it
     return (
         f'<svg class="plot" role="img" aria-label="{escape(alt)}" width="100%" height="100%">'
         f'<g class="axes">{_axes(x, y)}</g>'
-        f'<svg class="clip" width="100%" height="100%">{paths}<g class="over">{"".join(over)}</g></svg>'
+        f'<svg class="clip" width="100%" height="100%">{below}<g class="over">{"".join(over)}</g>{above}</svg>'
         f'<g class="labels">{labels}</g></svg>'
     )
+
+
+def _curves(drawn: Sequence[str]) -> str:
+    box = 'viewBox="0 0 1000 1000" preserveAspectRatio="none" width="100%" height="100%"'
+    return f'<svg {box} class="curves">{"".join(drawn)}</svg>' if drawn else ""
 
 
 def swatch(series: Any, shade: Scale | None, rank: int | None = None) -> str:
@@ -89,10 +97,18 @@ def _points(series: Points, x: Scale, y: Scale, shade: Scale | None, rank: int |
     if series.shade is not None and shade is not None:
         places = shade.place(series.shade)
         steps = [f' class="s{step_of(float(p))}"' if np.isfinite(p) else "" for p in places]
+    if series.role == "binned":
+        steps = _weights(series.values["count"])
     arms = _error_bars(series, xs, y)
     # A point without a place (missing, or not positive on a log axis) still takes its row, so rows and marks agree.
     marks = (f'<use href="#mk-{mark}"{_at(a, b)}{s}/>' for a, b, s in zip(xs, ys, steps))
     return arms + "".join(marks)
+
+
+def _weights(counts: Sequence[Any]) -> list[str]:
+    """Opacity by the logarithm of a bin's count."""
+    full = np.log1p(max(counts))
+    return [f' opacity="{0.15 + 0.85 * float(np.log1p(c) / full):.2f}"' for c in counts]
 
 
 def _at(a: float, b: float) -> str:
@@ -171,7 +187,9 @@ def _axes(x: Scale, y: Scale) -> str:
         parts.append(f'<line{kind} x1="0" x2="100%" y1="{p}" y2="{p}"/>')
         if tick.label:
             parts.append(f'<text class="yt" x="0" y="{p}" dx="-7" dy=".35em">{escape(tick.label)}</text>')
-    frame = '<line class="base" x1="0" x2="100%" y1="100%" y2="100%"/><line class="base" x1="0" x2="0" y1="0" y2="100%"/>'
+    frame = (
+        '<line class="base" x1="0" x2="100%" y1="100%" y2="100%"/><line class="base" x1="0" x2="0" y1="0" y2="100%"/>'
+    )
     return "".join(parts) + frame
 
 
@@ -182,7 +200,7 @@ def _end_label(series: Any, x: Scale, y: Scale, classes: str) -> str:
     if isinstance(series, Marker):
         a, b = x.place([series.x])[0], y.place([series.y])[0]
         left = a > 0.75  # words of a mark near the right edge stand to its left
-        return _label(label, a, b, -10 if left else 10, "-.6em", classes + (" left" if left else ""))
+        return _label(label, a, b, -10 if left else 10, "-1.15em", classes + (" left" if left else ""))
     if isinstance(series, Line):
         xs, ys = x.place(series.x), y.place(series.y)
         inside = np.flatnonzero((xs >= 0) & (xs <= 1) & (ys >= 0) & (ys <= 1))
@@ -192,4 +210,4 @@ def _end_label(series: Any, x: Scale, y: Scale, classes: str) -> str:
 
 def _label(text: str, a: float, b: float, dx: int, dy: str, classes: str) -> str:
     at = f'x="{_percent(a)}" y="{_percent(1 - b)}" dx="{dx}" dy="{dy}"'
-    return f'<text class="{classes}" {at}>{escape(text)}</text>'
+    return f'<text class="{classes}" {at}>{escape(in_powers(text))}</text>'

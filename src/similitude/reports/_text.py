@@ -36,6 +36,7 @@ __all__ = ["cell_text", "draw_text", "wants_color"]
 
 _STYLES = {"bold": "1", "dim": "2", "accent": "34", "signal": "33"}
 _GAP = "  "
+_INDENT = 17
 _SIGNS = {"measured": "o", "outlier": "x", "optimum": "*", "target": "@", "extrapolated": ":", "frontier": "+"}
 
 
@@ -96,7 +97,9 @@ def _(view: Interval, width: int, color: bool) -> list[str]:
 @_lines.register
 def _(view: Text, width: int, color: bool) -> list[str]:
     style = {"warning": "signal", "headline": "bold"}.get(view.tone, "")
-    title = [_styled(_printable(view.title), "bold" if view.tone != "warning" else "signal", color)] if view.title else []
+    title = (
+        [_styled(_printable(view.title), "bold" if view.tone != "warning" else "signal", color)] if view.title else []
+    )
     paragraphs = view.paragraphs if view.markup == "text" else ()
     body = [_styled(line, style, color) for p in paragraphs for line in _wrapped(p, width)]
     points = [line for p in view.points for line in _wrapped(p, width, "- ")]
@@ -109,7 +112,8 @@ def _(view: Table, width: int, color: bool) -> list[str]:
     cells = [[_printable(h) for h in heads]]
     cells += [[cell_text(v, c) for v, c in zip(row, view.columns)] for row in view.rows]
     right = [aligned_right(view, i) for i in range(len(view.columns))]
-    widths = _column_widths(cells, right, width)
+    rigid = [r or any(isinstance(row[i], Interval) for row in view.rows) for i, r in enumerate(right)]
+    widths = _column_widths(cells, rigid, width)
     head = _row_lines(cells[0], widths, right)
     rule = _GAP.join("─" * w for w in widths)
     title = [_styled(_printable(view.title), "bold", color)] if view.title else []
@@ -137,12 +141,13 @@ def _(view: FirstScreen, width: int, color: bool) -> list[str]:
     parts = [("Run", [view.run]), ("Get", [view.get]), ("Sure", [view.sure]), ("Would change it", view.change)]
     lines = []
     for name, sentences in parts:
-        for sentence in sentences:
-            wrapped = _wrapped(sentence, width - 17)
-            lines += [_styled(f"{name:<15}", "accent", color) + _GAP + wrapped[0], *(" " * 17 + w for w in wrapped[1:])]
-            name = ""
-        if name == "" and parts[2][1] == sentences and view.ruler:
-            lines += [" " * 17 + line for line in _lines(view.ruler, width - 17, color)]
+        answer = [line for sentence in sentences for line in _wrapped(sentence, width - _INDENT)]
+        if name == "Get" and view.score:
+            answer.insert(0, _styled(view.score.text(), "bold", color))
+        if name == "Sure" and view.ruler:
+            answer += _lines(view.ruler, width - _INDENT, color)
+        label = _styled(f"{name:<{_INDENT}}", "accent", color)
+        lines += [(label if i == 0 else " " * _INDENT) + line for i, line in enumerate(answer)]
     return lines
 
 
@@ -221,12 +226,12 @@ def _tick_line(scale: Scale, width: int) -> str:
     return "".join(line)
 
 
-def _column_widths(cells: Sequence[Sequence[str]], right: Sequence[bool], width: int) -> list[int]:
+def _column_widths(cells: Sequence[Sequence[str]], rigid: Sequence[bool], width: int) -> list[int]:
     """Natural widths; when they do not fit, the widest column of words gives way first."""
-    widths = [max(_columns(row[i]) for row in cells) for i in range(len(right))]
-    least = [max((_columns(w) for row in cells for w in row[i].split()), default=1) for i in range(len(right))]
+    widths = [max(_columns(row[i]) for row in cells) for i in range(len(rigid))]
+    least = [max((_columns(w) for row in cells for w in row[i].split()), default=1) for i in range(len(rigid))]
     while sum(widths) + len(_GAP) * (len(widths) - 1) > width:
-        able = [i for i in range(len(widths)) if not right[i] and widths[i] > max(least[i], 8)]
+        able = [i for i in range(len(widths)) if not rigid[i] and widths[i] > max(least[i], 8)]
         if not able:
             break
         widths[max(able, key=lambda i: widths[i])] -= 1

@@ -23,6 +23,8 @@ def parse_json(data: bytes, label: str) -> pl.DataFrame:
 
 def parse_lines(data: bytes, label: str) -> pl.DataFrame:
     """One JSON object a line; a single object over several lines is read as a document."""
+    if (frame := _read_flat(data)) is not None:
+        return frame
     records = _decode_fast(data)
     if records is None:
         lines = [line for line in data.split(b"\n") if line.strip()]
@@ -30,6 +32,18 @@ def parse_lines(data: bytes, label: str) -> pl.DataFrame:
             return parse_json(data, label)
         records = [_decode_line(line, row, label) for row, line in enumerate(lines, 1)]
     return _frame_of_document(records, label)
+
+
+def _read_flat(data: bytes) -> pl.DataFrame | None:
+    """Many lines of plain values read by polars; None when something in them needs a closer look."""
+    import polars as pl
+
+    try:
+        frame = pl.read_ndjson(data, infer_schema_length=None)
+    except (pl.exceptions.PolarsError, ValueError):
+        return None
+    plain = all(t.is_numeric() or t in (pl.String, pl.Boolean, pl.Null) for t in frame.dtypes)
+    return frame if plain and frame.height > 1 else None
 
 
 def _is_json(text: bytes) -> bool:

@@ -54,7 +54,7 @@ def open_source(source: Any, name: str | None = None) -> Raw:
         return _open_path(str(source), name)
     if isinstance(source, Mapping):
         return _from_frame(_frame_of_arrays(source, name or "table"), name or "table")
-    if isinstance(source, Sequence) and all(isinstance(row, Mapping) for row in source):
+    if isinstance(source, Sequence) and any(isinstance(row, Mapping) for row in source[:1] or [{}]):
         from ._json import frame_of_records
 
         return _from_frame(frame_of_records(list(source), name or "records"), name or "records")
@@ -201,9 +201,7 @@ def _parse_binary(data: bytes, kind: str, label: str) -> pl.DataFrame:
     name = kind.capitalize()
     try:
         frame = (pl.read_parquet if kind == "parquet" else pl.read_ipc)(io.BytesIO(data))
-    except Exception as error:
-        if not isinstance(error, (pl.exceptions.PolarsError, OSError, ValueError)):
-            raise
+    except (Exception, pl.exceptions.PanicException):  # polars panics on some damaged files
         raise DataError(f"{label} is not a complete {name} file; it may be cut off: copy or write it again") from None
     if frame.height == 0:
         raise DataError(f"{label} has columns and no rows; expected one run a row")
@@ -213,16 +211,19 @@ def _parse_binary(data: bytes, kind: str, label: str) -> pl.DataFrame:
 def _parse_csv(data: bytes, label: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
     import polars as pl
 
+    data = data.lstrip(b"\r\n")
+    if b"\n" not in data:
+        data = data.replace(b"\r", b"\n")
     separator = _separator(data)
     header, notes = _header(data, separator, label)
     try:
         frame = pl.read_csv(data, separator=separator, infer_schema=False, has_header=False)
     except pl.exceptions.PolarsError:
+        frame = pl.DataFrame()
+    if frame.width != len(header):
         _refuse_ragged(data, separator, label)
-        raise DataError(
-            f"{label} cannot be read as a table with separator {separator!r}; expected CSV or TSV"
-        ) from None
-    if frame.width != len(header) or (frame.height > 1 and frame.to_series(-1).null_count()):
+        raise DataError(f"{label} cannot be read as a table with separator {separator!r}; expected CSV or TSV")
+    if frame.height > 1 and frame.to_series(-1).null_count():
         _refuse_ragged(data, separator, label)
     frame = frame.slice(1)
     frame.columns = header
@@ -232,14 +233,17 @@ def _parse_csv(data: bytes, label: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
 
 
 def _separator(data: bytes) -> str:
-    line = data.lstrip().split(b"\n", 1)[0]
+    line = b"".join(data.split(b"\n", 1)[0].split(b'"')[::2])  # what stands in quotes separates nothing
     counts = {s: line.count(s.encode()) for s in "\t,;|"}
     return max(counts, key=lambda s: counts[s]) if any(counts.values()) else ","
 
 
 def _header(data: bytes, separator: str, label: str) -> tuple[list[str], tuple[str, ...]]:
-    lines = io.StringIO(data.lstrip(b"\r\n").split(b"\n", 1)[0].decode())
-    names = [name.strip() for name in next(csv.reader(lines, delimiter=separator), [])]
+    line = data.split(b"\n", 1)[0].decode().rstrip("\r")
+    try:
+        names = [name.strip() for name in next(csv.reader([line], delimiter=separator), [])]
+    except csv.Error as error:
+        raise DataError(f"{label}, line 1: {error}; expected the names of the columns") from None
     if names and all(_is_number(n) for n in names):
         raise DataError(
             f"{label}, line 1: {', '.join(names)[:60]}; expected the names of the columns in the first line"
@@ -270,12 +274,17 @@ def _is_number(text: str) -> bool:
 def _refuse_ragged(data: bytes, separator: str, label: str) -> None:
     """Find the first line whose number of fields is not the header's, and say so."""
     reader = csv.reader(io.StringIO(data.decode(), newline=""), delimiter=separator)
-    header = next(reader)
-    for row, fields in enumerate(reader, 1):
-        if fields and len(fields) != len(header):
-            raise DataError(
-                f"{label}, row {row}: {len(fields)} fields where the header has {len(header)}; expected the same number"
-            )
+    row = 0
+    try:
+        header = next(reader)
+        for row, fields in enumerate(reader, 1):
+            if fields and len(fields) != len(header):
+                raise DataError(
+                    f"{label}, row {row}: {len(fields)} fields where the header has {len(header)}; "
+                    "expected the same number"
+                )
+    except csv.Error as error:
+        raise DataError(f"{label}, row {row + 1}: {error}; expected one run a line") from None
 
 
 def _frame_of_arrays(arrays: Mapping[Any, Any], label: str) -> pl.DataFrame:
@@ -325,14 +334,22 @@ def _frame_of_native(native: Any, label: str) -> pl.DataFrame:
         frame = frame.collect("polars")
     names = [str(n) for n in frame.columns]
     refuse_duplicates(names, label)
+    return pl.DataFrame([_native_column(frame[n], str(n)) for n in frame.columns])
+
+
+def _native_column(column: Any, name: str) -> pl.Series:
+    """A column of any frame in polars; in pandas NaN is how a missing value is written."""
+    pandas = column.implementation.is_pandas_like()
     try:
-        return frame.to_polars()
-    except Exception:
-        return pl.DataFrame([series_of(n, frame[n].to_list()) for n in frame.columns])
+        series = column.to_polars().rename(name)
+    except Exception:  # each library has its own errors for columns of mixed kinds
+        values = column.to_list()
+        return series_of(name, [None if pandas and v != v else v for v in values])
+    return series.fill_nan(None) if pandas and series.dtype.is_float() else series
 
 
 def _from_frame(frame: pl.DataFrame, label: str) -> Raw:
-    from ._table import hash_frame
+    from ._hash import hash_frame
 
     if frame.height == 0:
         raise DataError(f"{label} has no rows; expected one run a row")

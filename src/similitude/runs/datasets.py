@@ -122,6 +122,9 @@ def load(
         Only the runs with these values, as in ``experiment="llama_3__raw_loss"``.
 
     Raises DataError when the file cannot be had or is not the published one, ArgumentError for unknown names.
+
+    >>> load("chinchilla-epoch")  # doctest: +SKIP
+    Runs(245 runs: N 57.3M to 16.2B, D 245M to 318B, C 1.4e18 to 1.3e22, loss 2.08 to 5.01)
     """
     if outliers not in ("marked", "dropped", "unmarked"):
         raise ArgumentError(f"outliers = {outliers!r}; expected marked, dropped or unmarked")
@@ -203,7 +206,7 @@ def _declared() -> dict[str, DataSet]:
     import tomllib
     from importlib.resources import files
 
-    declared = tomllib.loads(files(__package__).joinpath("_datasets.toml").read_text("utf-8"))
+    declared = tomllib.loads(files("similitude.runs").joinpath("_datasets.toml").read_text("utf-8"))
     return {name: _data_set(name, entry) for name, entry in declared.items()}
 
 

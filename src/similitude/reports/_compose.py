@@ -1,0 +1,228 @@
+"""`report`: fits, plans and comparisons put together as one report, in the order a reader asks."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from similitude._digits import format_number
+from similitude._errors import ArgumentError
+from similitude._view import Figure, FirstScreen, Report, Ruler, Section, Text, View
+from similitude.fitting import Fit, Grouped
+from similitude.fitting._checklist import checklist
+from similitude.fitting._compare import LawComparison
+from similitude.fitting._figures import contour_figure, isoflop_figure, law_figure, residual_figure
+from similitude.fitting._views import evidence_tables, parameter_table, provenance_table, ruler, summary, without_a_plan
+from similitude.planning import Plan
+from similitude.planning._views import first_screen, plan_view, target
+from similitude.reports._page import page
+from similitude.reports._paper import save_figure
+
+__all__ = ["report", "save_figures"]
+
+EMBEDDED = 2_000  # runs up to which a report carries the table itself
+
+
+def report(
+    results: Any,
+    path: str | Path | None = None,
+    *,
+    title: str | None = None,
+    runs: bool = True,
+    simulated: bool | None = None,
+) -> Report:
+    """One report of fits, plans, comparisons and anything else with a `view`; written to `path` as HTML when given.
+
+    The first plan answers the first screen; its fit is added when it is not among the results. `runs=False` leaves
+    every single run out: points, residuals, influence and the table in the JSON. `simulated` is found out from the
+    runs' provenance unless said. The report's `to_dict` is plain data, in a notebook it shows itself, `page` gives the
+    HTML and `save_figures` its figures for paper.
+
+    Raises ArgumentError for nothing to report or for a result that cannot show itself.
+
+    >>> import similitude as sim
+    >>> made = sim.simulate("chinchilla:besiroglu2024", seed=0)
+    >>> report(sim.fit(sim.laws.chinchilla, made)).simulated
+    True
+    """
+    given = _flattened(results)
+    if not given:
+        raise ArgumentError("there is nothing to report: give at least one fit, plan or comparison")
+    fits, plans, comparisons, others = _sorted(given)
+    sections = [s for fit in fits for s in _fit_sections(fit, _plan_of(fit, plans), runs, many=len(fits) > 1)]
+    sections[1:1] = [Section(_named("Plan", p, plans), plan_view(p)) for p in plans]
+    sections += [Section(_named("Laws compared", c, comparisons), c.view()) for c in comparisons]
+    sections += [Section(type(o).__name__, _views(o)) for o in others]
+    sections += [Section("Checklist", (checklist(fits[0]),))] if fits else []
+    made = Report(
+        title or _title(fits, plans, given),
+        _subtitle(fits, plans),
+        _is_simulated(fits) if simulated is None else simulated,
+        _first(fits, plans, comparisons),
+        sections,
+        provenance_table(fits[0]) if fits else None,
+        _document(given, runs),
+    )
+    if path is not None:
+        write_whole(Path(path), page(made))
+    return made
+
+
+def save_figures(made: Report, folder: str | Path, *, kind: str = "pdf") -> list[Path]:
+    """Save every figure of a report into a folder, as "svg", "pdf" or "png"; returns the paths in order.
+
+    Raises ArgumentError for another kind.
+    """
+    if kind not in ("svg", "pdf", "png"):
+        raise ArgumentError(f"kind = {kind!r}: figures are saved as svg, pdf or png")
+    home = Path(folder)
+    home.mkdir(parents=True, exist_ok=True)
+    names: dict[str, int] = {}
+    saved = []
+    for figure in (v for s in made.sections for v in s.items if isinstance(v, Figure)):
+        names[figure.name] = names.get(figure.name, 0) + 1
+        again = f"-{names[figure.name]}" if names[figure.name] > 1 else ""
+        saved.append(save_figure(figure, home / f"{figure.name}{again}.{kind}"))
+    return saved
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write under a temporary name, sync, rename: a reader never sees half a file. DataError-free: raises OSError."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _flattened(results: Any) -> list[Any]:
+    if isinstance(results, Grouped):
+        return list(results.values())
+    if isinstance(results, Iterable) and not isinstance(results, (str, Mapping)):
+        return [r for item in results for r in _flattened(item)]
+    return [results]
+
+
+def _sorted(given: Sequence[Any]) -> tuple[list[Fit], list[Plan], list[LawComparison], list[Any]]:
+    plans = [r for r in given if isinstance(r, Plan)]
+    comparisons = [r for r in given if isinstance(r, LawComparison)]
+    fits = [r for r in given if isinstance(r, Fit)]
+    for plan in plans:
+        if isinstance(plan.estimate, Fit) and not any(plan.estimate is f for f in fits):
+            fits.append(plan.estimate)
+    if not fits and comparisons and comparisons[0].best.fit is not None:
+        fits.append(comparisons[0].best.fit)
+    others = [r for r in given if not isinstance(r, (Plan, LawComparison, Fit))]
+    return fits, plans, comparisons, others
+
+
+def _views(result: Any) -> tuple[View, ...]:
+    if isinstance(result, View):
+        return (result,)
+    view = getattr(result, "view", None)
+    if view is None:
+        raise ArgumentError(f"a report cannot show {type(result).__name__}: give fits, plans, comparisons or views")
+    found = view()
+    return tuple(found) if isinstance(found, (tuple, list)) else (found,)
+
+
+def _fit_sections(fit: Fit, plan: Plan | None, runs: bool, *, many: bool) -> list[Section]:
+    of = f" ({fit.label})" if many else ""
+    mark = None if plan is None else target(plan)
+    at = None if plan is None else (plan.N.value, plan.D.value)
+    figures = (law_figure(fit, target=mark, runs=runs), isoflop_figure(fit, runs=runs),
+               contour_figure(fit, target=at, runs=runs))  # fmt: skip
+    formula = Text("", (fit.law.mathml(),), markup="mathml")
+    warnings = Text("Worth knowing", points=fit.warnings, tone="warning")
+    diagnosis = [Text("The optimum", summary(fit).paragraphs), *([warnings] if fit.warnings else [])]
+    evidence = [residual_figure(fit), *evidence_tables(fit)] if runs else list(evidence_tables(fit)[:-1])
+    law = [formula, *(f for f in figures if f is not None), parameter_table(fit)]
+    return [Section(f"The law{of}", law), Section(f"Diagnostics{of}", [*diagnosis, *evidence])]
+
+
+def _plan_of(fit: Fit, plans: Sequence[Plan]) -> Plan | None:
+    return next((p for p in plans if p.estimate is fit or p.label == fit.label), None)
+
+
+def _named(name: str, item: Any, items: Sequence[Any]) -> str:
+    return name if len(items) == 1 else f"{name} {1 + next(i for i, x in enumerate(items) if x is item)}"
+
+
+def _first(fits: Sequence[Fit], plans: Sequence[Plan], comparisons: Sequence[LawComparison]) -> FirstScreen | None:
+    if not plans:
+        return without_a_plan(fits[0]) if fits else None
+    plan = plans[0]
+    fit = next((f for f in fits if f is plan.estimate or f.label == plan.label), None)
+    words, reach = _back_tested(plan.law, comparisons)
+    shown: Ruler | None = None
+    if fit is not None and plan.extrapolation:
+        shown = ruler(fit, plan.extrapolation, reach)
+    return first_screen(plan, tested=(words, reach), ruler=shown)
+
+
+def _back_tested(law: str, comparisons: Sequence[LawComparison]) -> tuple[str, float | None]:
+    """How the law fared in back-tests, in words, and the furthest one that could be made."""
+    for comparison in comparisons:
+        score = next((s for s in comparison.scores if s.law == law), None)
+        done = [] if score is None else [c[3] for c, e in zip(comparison.cuts, score.back_tests) if e == e]
+        if score is not None and done:
+            far = max(done)
+            return (
+                f"Fitted below cut-offs on these runs, the law missed the larger ones by a median of "
+                f"{score.median_back_test:.2%}, up to {format_number(far, digits=2)} times beyond.",
+                far,
+            )
+    return "", None
+
+
+def _title(fits: Sequence[Fit], plans: Sequence[Plan], given: Sequence[Any]) -> str:
+    if plans:
+        question = plans[0].question
+        return question[:1].upper() + question[1:]
+    if fits:
+        return f"{fits[0].law.title or fits[0].law.name} on {fits[0].runs.source}"
+    return " and ".join(dict.fromkeys(type(r).__name__ for r in given))
+
+
+def _subtitle(fits: Sequence[Fit], plans: Sequence[Plan]) -> str:
+    if fits:
+        return f"{fits[0].law.title} fitted to {len(fits[0].observed)} runs of {fits[0].runs.source}"
+    return plans[0].label if plans else ""
+
+
+def _is_simulated(fits: Sequence[Fit]) -> bool:
+    said = [text for f in fits for text in (f.runs.source, *f.runs.provenance)]
+    return any(text.startswith("simulated") for text in said)
+
+
+def _document(given: Sequence[Any], runs: bool) -> dict[str, Any]:
+    from similitude import __version__
+
+    return {
+        "schema": "similitude/report",
+        "schema_version": 1,
+        "similitude": __version__,
+        "results": [{"kind": type(r).__name__, **_plain(r, runs)} for r in given],
+    }
+
+
+def _plain(result: Any, runs: bool) -> dict[str, Any]:
+    if isinstance(result, Fit):
+        return result.to_dict(runs=runs and len(result.runs) <= EMBEDDED)
+    written = getattr(result, "to_dict", None)
+    return written() if written else {"shown": repr(result)}
