@@ -153,6 +153,12 @@ def test_a_law_declared_in_python_survives_json_by_its_formula():
     assert again.formula == "u + k/x"
 
 
+def test_inputs_of_either_sign_survive_json():
+    law = replace(laws.formula_law("a*x", ("x",)), positive_inputs=False)
+    assert through_json(law).positive_inputs is False
+    assert through_json(replace(law, positive_inputs=True)).positive_inputs is True
+
+
 def test_a_long_formula_of_named_parts_survives_json():
     mine = replace(laws.data_constrained, name="mine")
     assert len(mine.text()) > 400

@@ -114,4 +114,17 @@ def test_text_writes_named_parts_out():
 
     assert named.text() == "log1p(a*x) + log1p(a*x)^2"
     assert named.latex() == r"\begin{aligned} y(x) &= P + P^{2} \\ P &= \ln\left(1 + a x\right) \end{aligned}"
+    assert named.lines() == ("P + P^2", "P = log1p(a*x)")
     assert named(2.0, a=0.0) == 0.0
+
+
+def test_lines_of_a_law_without_named_parts_are_its_text():
+    assert laws.chinchilla.lines() == (laws.chinchilla.text(),)
+    assert laws.data_constrained.lines() == (
+        "E + A/N'^alpha + B/D'^beta",
+        "N' = U_N + U_N*R_N_star*(1 - exp(-(N/U_N - 1)/R_N_star))",
+        "U_N = min(N, G*(G*U_D)^(beta/alpha))",
+        "G = (alpha*A/(beta*B))^(1/(alpha + beta))",
+        "U_D = min(U, D)",
+        "D' = U_D + U_D*R_D_star*(1 - exp(-(D/U_D - 1)/R_D_star))",
+    )

@@ -156,6 +156,25 @@ def test_money_buys_compute_and_the_scarcer_limit_binds():
     assert any("days is what binds" in s for s in both.assumptions)
 
 
+def test_accelerators_have_dense_peaks_and_a_source():
+    from similitude.planning import accelerators
+
+    known = accelerators()
+    # makers' sparse figures for the same chips, twice the dense ones
+    for key, sparse in {"h100": 1978.9, "h200": 1979.0, "b200": 4500.0, "a100": 624.0, "mi300x": 2614.9}.items():
+        assert known[key].peak_tflops == pytest.approx(sparse / 2, rel=1e-3)
+    for chip in known.values():
+        assert chip.document
+        assert 2017 < int(chip.date) < 2100
+        assert chip.memory_gb >= 16
+
+
+def test_counting_matters_for_small_models_only():
+    small, large = (plan(laws.kaplan.published["kaplan2020"], flop=c) for c in (1e17, 1e25))
+    assert any("counting of N" in s.what for s in small.sensitivity)
+    assert not any("counting of N" in s.what for s in large.sensitivity)
+
+
 def test_json_round_trip_keeps_everything():
     made = plan(BESIROGLU, budget=budget(gpus="64xH100", days=14), max_parameters=2e9)
     document = json.loads(json.dumps(made.to_dict()))

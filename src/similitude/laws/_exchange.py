@@ -43,6 +43,7 @@ def law_to_dict(law: Law) -> dict[str, Any]:
         "params": {k: _parameter_to_dict(p) for k, p in law.params.items()},
         "title": law.title,
         "counts": law.counts,
+        "positive_inputs": law.positive_inputs,
     }
     if law.form is not None and catalogue().get(law.form.name) is law.form:
         return {"law": law.form.name, "renames": dict(law.renames), **declared}
@@ -68,14 +69,17 @@ def law_from_dict(values: Mapping[str, Any]) -> Law:
     name, title, counts = (
         _text(values, k, d) for k, d in (("name", "formula"), ("title", ""), ("counts", "undeclared"))
     )
+    positive_inputs = values.get("positive_inputs", True) is not False
     if "law" in values:
-        return _application_from_dict(get(values["law"]), values, inputs, output, params, name, title, counts)
+        made = _application_from_dict(get(values["law"]), values, inputs, output, params, name, title, counts)
+        return replace(made, positive_inputs=positive_inputs)
     read = formula_law(values["formula"], inputs, output=output, name=name, longest=LONGEST_STORED)
     if set(params) != set(read.params):
         raise DataError(
             f"the stored formula has the parameters {', '.join(read.params)}, but {', '.join(params)} are declared"
         )
-    return replace(read, params=MappingProxyType(params), title=title or name, counts=counts)
+    declared = MappingProxyType(params)
+    return replace(read, params=declared, title=title or name, counts=counts, positive_inputs=positive_inputs)
 
 
 def _application_from_dict(

@@ -125,8 +125,9 @@ def _complete(estimate: Estimate, question: Question, budget: Budget | None, lev
     surface = question.surface
     training = float(np.exp(LOG_RULE + log_n + log_d))
     draws = draws_of(estimate, seed)
-    ends = ends_of(estimate, question, choice, level)
     log_flop = float(surface.log_cost(log_n, log_d))
+    question = replace(question, near=(log_flop, log_d))
+    ends = ends_of(estimate, question, choice, level)
     compute = _interval(log_flop, ends["C"], "FLOP", question.given.get("flop"))
     check = _check(question, values, choice)
     made = Plan(
@@ -148,7 +149,7 @@ def _complete(estimate: Estimate, question: Question, budget: Budget | None, lev
         regret=regret_of(question, choice, draws, level) if question.free else None,
         excess=None if question.free else excess_of(question, values, choice),
         off_optimum=table_of(question, values, log_flop),
-        sensitivity=sensitivity_of(estimate, question, budget, draws),
+        sensitivity=sensitivity_of(estimate, question, choice, budget, draws),
         extrapolation=extrapolation_of(estimate, training),
         check=check,
         curves=curves_of(estimate, question, choice, draws, level),

@@ -13,7 +13,7 @@ import numpy as np
 
 from similitude.planning._surface import LOG_RULE, Surface
 
-__all__ = ["Optimum", "minimise", "rows_of"]
+__all__ = ["Optimum", "as_rows", "follow", "minimise", "rows_of"]
 
 Params = Mapping[str, Any]
 # tokens per parameter from 1e-6 to 1e9: half as many decades in D around sqrt(C / 6)
@@ -136,6 +136,31 @@ def _polish(
             if not np.any(step > TOLERANCE * (1 + np.abs(log_d))):
                 break
     return log_d, loss
+
+
+def follow(surface: Surface, params: Params, loss: Any, near: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """(log cost, log D) of the least cost for a loss, from a cost and tokens near it; NaN for rows where that fails.
+
+    Two equations at once: the loss is reached, and its slope along the cost curve is zero. By the envelope theorem the
+    first hardly depends on D, so each is stepped by its own slope.
+    """
+    params = as_rows(params)
+    rows = rows_of(params)
+    log_flop, log_d = (np.broadcast_to(np.reshape(x, (-1, 1)), (rows, 1)).astype(float) for x in near)
+    bend, slope, step = np.ones((rows, 1)), np.ones((rows, 1)), np.ones((rows, 1))
+    with np.errstate(all="ignore"):
+        for k in range(ROUNDS // 2):
+            if k in (0, 2, 4):
+                bend = _bend(surface, params, log_flop, log_d)
+            here, by_n, by_d = surface.slopes(params, surface.log_parameters(log_flop, log_d), log_d)
+            slope = by_d + surface.exchange(log_d) * by_n
+            step = (loss - here) / by_n
+            log_flop = log_flop + np.clip(step, -1, 1)
+            log_d = log_d - np.clip(slope / bend, -1, 1)
+            if np.all((np.abs(step) < 1e-11) & (np.abs(slope / bend) < 1e-9)):
+                break
+        found = (np.abs(step) < 1e-8) & (np.abs(slope / bend) < 1e-7) & (bend > 0)
+    return np.where(found, log_flop, np.nan)[:, 0], np.where(found, log_d, np.nan)[:, 0]
 
 
 def _by_nodes(surface: Surface, params: Params, costs: np.ndarray) -> Answer:

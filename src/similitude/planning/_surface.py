@@ -149,8 +149,9 @@ class Surface:
     def along(self, params: Mapping[str, Any], log_flop: Any, log_d: Any) -> tuple[Any, Any]:
         """(loss, d loss / d log D) along the curve of constant cost."""
         log_n = self.log_parameters(log_flop, log_d)
-        share = -1.0
-        if self.inference_tokens:  # d log N / d log D = -D / (D + D_inf/3)
-            share = -1 / (1 + self.inference_tokens / 3 * np.exp(-log_d))
-        out = self.evaluate(params, LogDual(log_n, {0: share}), LogDual(log_d, {0: 1.0}))
+        out = self.evaluate(params, LogDual(log_n, {0: self.exchange(log_d)}), LogDual(log_d, {0: 1.0}))
         return out.value, out.partials.get(0, 0.0)
+
+    def exchange(self, log_d: Any) -> Any:
+        """d log N / d log D at constant cost: -1, or -D / (D + D_inf/3) where inference is paid for."""
+        return -1 / (1 + self.inference_tokens / 3 * np.exp(-log_d)) if self.inference_tokens else -1.0
