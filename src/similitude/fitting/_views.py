@@ -39,9 +39,12 @@ def parameter_table(fit: Fit) -> Table:
         (name, _cell(fit, value, low, high, state), "" if state == "free" else state)
         for name, value, low, high, state in parameter_rows(fit)
     ]
+    columns = ("parameter", Column(f"value, {fit.level:.0%} interval"), "state")
+    if not any(row[2] for row in rows):
+        rows, columns = [row[:2] for row in rows], columns[:2]
     return Table(
         f"{fit.law.title}: {fit.law.text()}",
-        ("parameter", Column(f"value, {fit.level:.0%} interval"), "state"),
+        columns,
         rows,
         note=f"Intervals: {fit.method}{f', {fit.intervals.count} resamples' if fit.intervals.count else ''}.",
     )
@@ -56,8 +59,10 @@ def _cell(fit: Fit, value: float, low: float | None, high: float | None, state: 
 def summary(fit: Fit) -> Text:
     """What was minimised on what, and the proof of the optimum."""
     lines = [
-        f"{len(fit.observed)} runs of {fit.runs.source}; {objective_sentence(fit)}; "
-        f"objective {fit.objective_value:.7g}.",
+        (
+            f"{len(fit.observed)} runs of {fit.runs.source}; {objective_sentence(fit)}; "
+            f"objective {fit.objective_value:.7g}."
+        ),
         f"{fit.convergence}; condition number {fit.condition:.0f}; residual sd {_noise(fit)}.",
     ]
     return Text("", lines, points=fit.warnings)
@@ -143,7 +148,7 @@ def without_a_plan(fit: Fit) -> FirstScreen:
     law = Interval(found.value, found.low, found.high, found.unit).text()
     return FirstScreen(
         "No budget was asked for, so nothing is recommended: add a plan to this report.",
-        f"At {where}, ten times beyond the largest run: {found.level:.0%} interval of one new run. The law itself: {law}.",
+        f"At {where}, ten times beyond the largest run; {found.level:.0%} interval of one new run. The law: {law}.",
         f"Fitted to {len(fit.observed)} runs; residual standard deviation {_noise(fit)}.",
         fit.warnings[:3],
         score=Interval(found.value, found.new_low, found.new_high, found.unit),

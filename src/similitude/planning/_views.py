@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from similitude._digits import format_interval, format_number
+from similitude._digits import format_interval, format_number, in_powers
 from similitude._errors import SimilitudeError
 from similitude._view import Axis, Band, Column, Figure, FirstScreen, Interval, Line, Marker, Ruler, Table, Text
 from similitude.planning._plan import Plan, Sensitivity
@@ -17,8 +17,9 @@ __all__ = ["allocation_figure", "first_screen", "off_optimum_figure", "plan_view
 def plan_view(plan: Plan) -> tuple[Table | Text | Figure, ...]:
     """Everything a report says about a plan below its first screen."""
     views: list[Any] = [plan_table(plan)]
-    if plan.warnings:
-        views.append(Text("Beware", points=plan.warnings, tone="warning"))
+    own = [w for w in plan.warnings if w not in getattr(plan.estimate, "warnings", ())]
+    if own:
+        views.append(Text("Beware", points=own, tone="warning"))
     views += [f for f in (off_optimum_figure(plan), allocation_figure(plan)) if f is not None]
     views += [t for t in (off_optimum_table(plan), sensitivity_table(plan)) if t is not None]
     if plan.assumptions:
@@ -36,7 +37,7 @@ def plan_table(plan: Plan) -> Table:
         ("compute", _shown(plan.compute)),
     ]
     if plan.inference_tokens:
-        rows += [("of which training", Interval(plan.training_flop, None, None, "FLOP").value),
+        rows += [("of which training", in_powers(format_number(plan.training_flop, "FLOP"))),
                  ("tokens served", format_number(plan.inference_tokens, "tokens"))]  # fmt: skip
     rows += [(k, _shown(v)) for k, v in (("time", plan.days), ("cost", plan.dollars)) if v is not None]
     rows += [(f"given {k}", v) for k, v in plan.at.items()]
@@ -47,7 +48,7 @@ def plan_table(plan: Plan) -> Table:
 def _shown(value: Interval) -> Interval | str:
     """A number that was given, or that has no interval, prints without one."""
     if value.low is None and value.high is None:
-        return format_number(value.value, str(value.unit))
+        return in_powers(format_number(value.value, str(value.unit)))
     return value
 
 
@@ -60,8 +61,8 @@ def _regret(plan: Plan) -> str:
     if r is None:
         return ""
     return (
-        f" Deciding on these coefficients rather than the true ones is expected to waste {r.compute:.2g} of the compute "
-        f"(at most {r.compute_high:.2g} with probability {r.level:.0%}; {r.draws:,} draws)."
+        f" Deciding on these coefficients, not the true ones, is expected to waste {_share(r.compute)} of the compute "
+        f"(at most {_share(r.compute_high)} with probability {r.level:.0%}; {r.draws:,} draws)."
     )
 
 
@@ -70,13 +71,20 @@ def off_optimum_table(plan: Plan) -> Table | None:
     if not plan.off_optimum:
         return None
     rows = [
-        (f"{_times(o.factor)} the best size", o.N, o.D, Interval(o.loss).value, f"{o.excess:+.4f}", f"{o.wasted:.1%}")
+        (
+            "the best size" if o.factor == 1 else f"{_times(o.factor)} of it",
+            o.N,
+            o.D,
+            o.loss,
+            f"{o.excess:+.4f}",
+            f"{o.wasted:.1%}",
+        )
         for o in plan.off_optimum
     ]
     columns = ("size", Column("N", "parameters", digits=3), Column("D", "tokens", digits=3), Column("loss", digits=5),
                Column("excess loss", align="right"), Column("compute wasted", align="right"))  # fmt: skip
-    return Table("What it costs to be off the optimum", columns, rows,
-                 note="Same compute throughout; the waste is what the optimum would have saved for the same loss.")  # fmt: skip
+    note = "Same compute throughout; the waste is what the optimum would have saved for the same loss."
+    return Table("What it costs to be off the optimum", columns, rows, note)
 
 
 def _times(factor: float) -> str:
@@ -93,7 +101,7 @@ def sensitivity_table(plan: Plan) -> Table | None:
 
 
 def _ends(pair: tuple[float, float], unit: str) -> tuple[str, str]:
-    low, high = (format_number(v, unit, 4, show_unit=False) for v in pair)
+    low, high = (format_number(v, unit, 3 if unit else 4, show_unit=False) for v in pair)
     return low, high
 
 
@@ -131,8 +139,11 @@ def allocation_figure(plan: Plan) -> Figure | None:
     seen = flop <= (largest or np.inf)
     if seen.sum() > 1:
         series.append(Line("best size, within the runs" if largest else "best size", flop[seen], best[seen]))
-    if (~seen).sum() > 1:
-        series.append(Line("best size, extrapolated", flop[~seen], best[~seen], role="extrapolated"))
+    beyond = ~seen
+    if 0 < seen.sum() < seen.size:
+        beyond[seen.sum() - 1] = True  # the dashed part starts where the solid one ends
+    if beyond.sum() > 1:
+        series.append(Line("best size, extrapolated", flop[beyond], best[beyond], role="extrapolated"))
     series.append(Marker("plan", plan.flop, plan.N.value, role="target", y_low=plan.N.low, y_high=plan.N.high))
     return Figure("Best size against compute", Axis("Compute", "FLOP"), Axis("Parameters", "parameters"), series,
                   name="best-size")  # fmt: skip
@@ -168,7 +179,10 @@ def first_screen(
     """The four answers. `tested` is what back-tests on the same runs found, in words, and how far they reached."""
     score = _new_run(plan)
     change = [_sentence(s) for s in plan.sensitivity]
-    change += [w for w in plan.warnings if "declare" in w][: 3 - len(change)]
+    if plan.counts == "undeclared":
+        change.append(
+            "How parameters are counted is undeclared: with or without embeddings, optima have moved severalfold."
+        )
     return FirstScreen(_run(plan), _get(plan, score), _sure(plan, tested[0]), change[:3], score=score, ruler=ruler)
 
 
@@ -194,11 +208,8 @@ def _sure(plan: Plan, tested: str) -> str:
     if plan.N.low is not None or plan.N.high is not None:
         parts.append(f"The best size is {plan.N.text()}, at {plan.level:.0%}.")
     if plan.extrapolation is not None:
-        beyond = plan.extrapolation > 1
-        parts.append(
-            f"The target trains with {format_number(plan.extrapolation, digits=2)} times the compute of the largest run."
-            if beyond else "The target lies within the compute of the runs."
-        )  # fmt: skip
+        far = f"trains with {format_number(plan.extrapolation, digits=2)} times the compute of the largest run"
+        parts.append(f"The target {far if plan.extrapolation > 1 else 'lies within the compute of the runs'}.")
     if plan.regret is not None:
         parts.append(
             f"Not knowing the coefficients better is expected to waste {_share(plan.regret.compute)} of the compute."

@@ -44,7 +44,7 @@ def report(
     Raises ArgumentError for nothing to report or for a result that cannot show itself.
 
     >>> import similitude as sim
-    >>> made = sim.simulate("chinchilla:besiroglu2024", seed=0)
+    >>> made = sim.simulate(sim.laws.chinchilla.published["besiroglu2024"], seed=0)
     >>> report(sim.fit(sim.laws.chinchilla, made)).simulated
     True
     """
@@ -182,11 +182,9 @@ def _back_tested(law: str, comparisons: Sequence[LawComparison]) -> tuple[str, f
         done = [] if score is None else [c[3] for c, e in zip(comparison.cuts, score.back_tests) if e == e]
         if score is not None and done:
             far = max(done)
-            return (
-                f"Fitted below cut-offs on these runs, the law missed the larger ones by a median of "
-                f"{score.median_back_test:.2%}, up to {format_number(far, digits=2)} times beyond.",
-                far,
-            )
+            missed = f"missed the larger ones by a median of {score.median_back_test:.2%}"
+            beyond = f"up to {format_number(far, digits=2)} times beyond"
+            return f"Fitted below cut-offs on these runs, the law {missed}, {beyond}.", far
     return "", None
 
 
