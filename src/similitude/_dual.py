@@ -160,7 +160,8 @@ def _maximum(x: Any, y: Any) -> Dual:
 
 
 def _minimum(x: Any, y: Any) -> Dual:
-    return _where(np.asarray(_parts(x)[0]) <= _parts(y)[0], x, y)
+    # at a tie the other side than maximum's, so that the two still add up to x + y
+    return _where(np.asarray(_parts(x)[0]) < _parts(y)[0], x, y)
 
 
 _exp = _unary(np.exp, lambda x, value: value)

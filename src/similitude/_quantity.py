@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from ._errors import ArgumentError
 
@@ -126,10 +126,13 @@ def parse_quantity(text: str | float) -> float | Quantity:
     """
     if isinstance(text, (int, float)):
         return _finite(float(text), text)
-    value, words = _split_number(text)
-    factor, unit = _parse_unit_words(words, text)
-    value = _finite(float(value * factor), text)
-    return value if unit is None else Quantity(value, unit)
+    try:
+        value, words = _split_number(text)
+        factor, unit = _parse_unit_words(words, text)
+        number = float(value * factor)
+    except ArithmeticError:  # an exponent beyond what decimals hold
+        raise ArgumentError(f"{text!r} is not a finite number") from None
+    return _finite(number, text) if unit is None else Quantity(_finite(number, text), unit)
 
 
 def parse_unit(text: str) -> tuple[float, Unit | None]:
@@ -171,10 +174,7 @@ def _split_number(text: str) -> tuple[Decimal, str]:
 def _decimal(number: str, text: str) -> Decimal:
     if "," in number and not _THOUSANDS.fullmatch(number):
         raise ArgumentError(f"{text!r} is not {_EXPECTED}; a comma may only separate thousands, as in 1,000,000")
-    try:
-        return Decimal(number.replace(",", ""))
-    except InvalidOperation:
-        raise ArgumentError(f"{text!r} is not {_EXPECTED}") from None
+    return Decimal(number.replace(",", ""))
 
 
 def _parse_unit_words(words: str, text: str) -> tuple[Decimal, Unit | None]:

@@ -106,3 +106,47 @@ def test_loss_below_the_floor_names_the_floor():
 def test_two_questions_at_once_are_refused():
     with pytest.raises(ArgumentError, match="two questions"):
         plan(laws.chinchilla.published["besiroglu2024"], flop=1e22, loss=2.0)
+
+
+def test_a_branch_below_the_optimum_is_not_taken_but_said():
+    from similitude._quantity import NATS_PER_TOKEN, PARAMETERS, TOKENS
+    from similitude.math import minimum
+
+    @laws.law(
+        inputs={"N": PARAMETERS, "D": TOKENS},
+        output=NATS_PER_TOKEN,
+        params={"E": laws.below_output(), "A": laws.positive(), "B": laws.positive(), "top": laws.positive()},
+    )
+    def saturating(N, D, *, E, A, B, top):
+        return E + A / N**0.34 + minimum(B / D**0.34, top)  # few tokens cost no more than `top`
+
+    made = plan(saturating.estimate(E=1.7, A=400.0, B=400.0, top=0.2), flop=1e21)
+    assert made.tokens_per_parameter.value == pytest.approx(1, rel=1e-6)
+    assert made.loss.value > 1.9  # where a huge model without data would be
+    assert any("falls below its own optimum" in w for w in made.warnings)
+
+
+def test_repeated_data_says_its_epochs():
+    made = plan(laws.data_constrained.published["muennighoff2023"], flop=1e22, at={"U": 25e9})
+    assert any("9.4" in s and "epochs of 25B unique tokens" in s for s in made.assumptions)
+    sizes = [
+        plan(laws.data_constrained.published["muennighoff2023"], flop=1e22, at={"U": u}).loss.value
+        for u in (1e10, 3e10, 1e11, 1e12)
+    ]
+    assert sizes == sorted(sizes, reverse=True)  # more unique data never hurts
+
+
+def test_many_draws_and_budgets_are_solved_as_one_by_one():
+    from similitude.planning._solve import minimise
+    from similitude.planning._surface import Surface
+
+    rng = np.random.default_rng(0)
+    values = {"E": 1.7, "A": 400.0, "alpha": 0.33, "B": 900.0, "beta": 0.31, "q": 0.7}
+    draws = {k: v * np.exp(0.05 * rng.standard_normal(40)) for k, v in values.items()}
+    costs = np.linspace(np.log(1e18), np.log(1e26), 50)
+    for served in (None, 1e12):
+        surface = Surface.of(laws.nested, None, served)
+        together = minimise(surface, draws, costs)
+        apart = minimise(surface, draws, np.broadcast_to(costs, (40, 50)))
+        np.testing.assert_allclose(together.log_n, apart.log_n, atol=1e-8)
+        np.testing.assert_allclose(together.loss, apart.loss, rtol=1e-12)

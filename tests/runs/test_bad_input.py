@@ -100,6 +100,11 @@ def test_remedy_of_an_implausible_unit_works(write):
     assert runs.column("D")[0] == 1.4e11
 
 
+def test_remedy_of_a_single_cell_works(write):
+    assert "write '7 B' there, else check=False" in refusal(write(GOOD + "7,3e9,2.8\n"))
+    assert read_runs(write(GOOD + "7 B,3e9,2.8\n")).column("N")[2] == 7e9
+
+
 def test_a_scale_beside_text_with_its_own_scale_is_refused(write):
     message = refusal(write("params,tokens,loss\n7B,140e9,2\n"), units={"N": "B"})
     assert "column 'params': values such as '1.3B' carry their own scale" in message
@@ -123,6 +128,8 @@ def test_arguments(write):
         read_runs(write(GOOD), N="loss", D="loss")
     with pytest.raises(ArgumentError, match="not_finite = 'ignore'; expected error, drop or censored"):
         read_runs(write(GOOD), not_finite="ignore")
+    with pytest.raises(ArgumentError, match="already Runs; use its methods"):
+        read_runs(read_runs(write(GOOD)), counts="total")
     with pytest.raises(ArgumentError, match=r"no FLOP rule '6DN'; the rules are: 6ND, 2ND; did you mean '6ND'\?"):
         read_runs(write(GOOD), flop_rule="6DN")
 
@@ -211,4 +218,5 @@ def test_tables_in_memory():
     assert "column 'D' has 1 values and 'N' has 2; expected as many in each" in refusal({"N": [1e8, 2e8], "D": [1e9]})
     assert "expected one value a run, a list or 1-d array" in refusal({"N": 3})
     assert "table has no rows" in refusal({"N": [], "loss": []})
-    assert "records, row 2: 3; expected an object" not in refusal([])
+    assert "records, row 2: 3; expected an object with named values" in refusal([{"N": 1e8}, 3])
+    assert "records has no rows" in refusal([])

@@ -165,6 +165,26 @@ def test_a_table_without_roles_is_kept_as_it_is():
     np.testing.assert_array_equal(runs.column("y"), [1000, 2000])
 
 
+def test_cells_that_hold_more_than_a_value(tmp_path):
+    frame = pd.DataFrame(
+        {"N": [1e8, "2e8"], "loss": [3.0, np.nan], "note": [3, "x"], "kind": pd.Categorical(["a", "b"])}
+    )
+    runs = read_runs(frame)
+    assert runs.column("N").tolist() == [1e8]
+    assert read_runs(pd.DataFrame({"N": [1e8, 2e8], "loss": [3.0, np.nan]})).row_numbers.tolist() == [1]
+    assert runs.labels("kind").tolist() == ["a"]
+    nested = read_runs([{"N": 1e8, "loss": 3, "config": {"lr": 0.1, "layers": [1, 2]}}])
+    assert nested.column("config.lr")[0] == 0.1
+    assert nested.labels("config.layers")[0] == "[1, 2]"
+    pl.DataFrame({"N": [1e8], "loss": [3.0], "x": [[1, 2]], "y": [{"a": 1}], "z": [b"q"]}).write_parquet(
+        tmp_path / "a.parquet"
+    )
+    odd = read_runs(tmp_path / "a.parquet")
+    assert odd.labels("x")[0] == "[1, 2]"
+    with pytest.raises(DataError, match=r"column 'y', row 1: .* is not a number"):
+        odd.column("y")
+
+
 def test_choice_of_columns():
     both = {"train_loss": [3.0], "val_loss": [3.1], "N": [1e8], "params": [2e8], "D": [1e9]}
     runs = read_runs(both)
@@ -173,6 +193,33 @@ def test_choice_of_columns():
     assert read_runs(both, N="params").column("N")[0] == 2e8
     with pytest.raises(DataError, match=r"columns 'val_loss' and 'eval_loss' could both be loss; choose one"):
         read_runs({"val_loss": [3.0], "eval_loss": [2.0]})
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Params", "TOKENS", "Loss"),
+        ("n_params", "n_tokens", "val_loss"),
+        ("Model Size", "Training Tokens", "C4 Eval Loss"),
+        ("model.params", "throughput/total_tokens", "train/loss"),
+        ("num-parameters", "train_tokens", "Final Loss"),
+        ("parameter_count", "Tokens_Seen", "eval/loss"),
+    ],
+)
+def test_names_people_use(names):
+    runs = read_runs(dict(zip(names, [[1e8], [2e9], [3.0]])))
+    assert runs.names == ("N", "D", "loss")
+    assert len(runs.assumed) == 3
+
+
+@pytest.mark.parametrize("name", ["Training FLOP", "flops", "FLOPs", "compute", "train_flops", "C"])
+def test_names_of_compute(name):
+    assert read_runs({name: [1e18], "loss": [3.0]}).names == ("C", "loss")
+
+
+@pytest.mark.parametrize("name", ["n", "d", "c", "l", "lossy", "tokenizer", "params_ratio"])
+def test_names_that_mean_something_else(name):
+    assert read_runs({name: [1.0], "y": [3.0]}).names == (name, "y")
 
 
 def test_column_named_for_the_count_declares_it():

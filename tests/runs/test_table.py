@@ -250,6 +250,13 @@ def test_counting_from_a_column():
     assert runs.count("N", active=True, column="active").column("N")[0] == 3e7
 
 
+def test_counting_takes_out_what_was_derived():
+    runs = read_runs({"params": [2e8], "params_non_embedding": [1e8], "D": [4e9], "loss": [3.0]}).with_inputs("CM")
+    narrow = runs.count("N", embeddings=False)
+    assert "C" not in narrow
+    assert narrow.with_inputs("C").column("C")[0] == 6 * 1e8 * 4e9
+
+
 def test_counting_that_cannot_be_known(runs):
     with pytest.raises(QuestionError, match="cannot be counted 'without embeddings' without the architecture; add the"):
         runs.count("N", embeddings=False)

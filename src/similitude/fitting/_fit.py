@@ -106,7 +106,12 @@ class Fit(Estimate):
 
     @property
     def noise(self) -> float:
-        """Residual standard deviation on the objective's scale, n - p degrees of freedom (at the centre, if it varies)."""
+        """Residual standard deviation on the objective's scale, n - p degrees of freedom (at the centre, if it varies).
+
+        Of clustered runs it is the rows' own; `offset` is the shared part.
+        """
+        if self.solution.problem.clusters is not None:
+            return self._within_noise()
         r, _ = residuals_at(self.solution.problem, self.solution.u)
         return float(np.sqrt(np.sum(r**2) / self.solution.freedom))
 

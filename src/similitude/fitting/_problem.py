@@ -137,9 +137,9 @@ def _factors(
     off_one = off_centre = None
     out: dict[str, Any] = {}
     for name in names:
-        relative = law.params[name].relative
-        if relative in law.inputs:
-            out[name] = scale[relative]
+        word = law.params[name]
+        if word.relative in law.inputs:  # an amplitude A of A / x^alpha scales with x^alpha
+            out[name] = scale[word.relative] ** (params[word.exponent] if word.exponent else 1)
             continue
         if off_one is None:
             off_one, off_centre = law.evaluate(ones, off), law.evaluate(scale, off)

@@ -42,7 +42,9 @@ class Curvature:
         r, slopes = problem.residuals(u[None])
         rho, psi, *_ = loss_terms(r, problem.deltas, problem.objective.asymmetry)
         runs = slice(0, problem.runs)
-        variance = float(np.sum(psi[0, runs] ** 2)) / max(freedom, 1.0)
+        # offsets leave few degrees of freedom to judge the law by, but the rows' own noise is still known from all rows
+        divisor = freedom if problem.clusters is None else problem.runs - problem.free
+        variance = float(np.sum(psi[0, runs] ** 2)) / max(divisor, 1.0)
         slope = working_slope(r[0, runs], problem.delta, problem.free)
         matrix = slopes[0] @ slopes[0].T
         size = np.sqrt(np.maximum(np.diag(matrix), 1e-300))

@@ -15,7 +15,7 @@ from similitude.fitting._options import Intervals
 from similitude.fitting._prepare import Observed, constant_inputs
 from similitude.fitting._problem import Problem
 from similitude.fitting._profile import condition_number
-from similitude.fitting._solver import minimise
+from similitude.fitting._solver import Optimum, minimise
 from similitude.fitting._starts import starting_rows
 
 __all__ = ["Convergence", "Solution", "solve"]
@@ -23,7 +23,7 @@ __all__ = ["Convergence", "Solution", "solve"]
 AGREEMENT = 1e-6  # objectives this close, relatively, are the same optimum
 GRADIENT_TEST = 1e-7  # a further step must promise less than this, relatively
 SMALL = 20_000  # runs up to which steps may be solved by an orthogonal factorisation
-PATIENCE = 1500
+PATIENCE = 4000
 HOPELESS = 1e8  # condition number beyond which a constant input makes the fit meaningless
 
 
@@ -60,7 +60,7 @@ def solve(problem: Problem, observed: Observed, intervals: Intervals, start: Map
     """Estimate one problem. Raises QuestionError where an input never varies or clusters are too few."""
     rows = starting_rows(problem, start)
     _refuse_constant(problem, rows[0], observed)
-    problem, u, convergence = _optimum(problem, rows)
+    problem, u, convergence = _optimum(problem, rows, persistent=bool(start))
     freedom = float(max(problem.runs - problem.free, 1))
     order = np.arange(problem.runs)
     spread = None
@@ -91,13 +91,13 @@ def _refuse_constant(problem: Problem, u: np.ndarray, observed: Observed) -> Non
             )
 
 
-def _optimum(problem: Problem, rows: np.ndarray) -> tuple[Problem, np.ndarray, Convergence]:
+def _optimum(problem: Problem, rows: np.ndarray, *, persistent: bool) -> tuple[Problem, np.ndarray, Convergence]:
     """The problem with its noise scale settled, the best optimum and the evidence for it."""
     huber = problem.objective.loss == "huber"
     stage = problem
     if huber:  # a delta from the residuals, not a tiny one, while the starts are still far from the optimum
         stage = replace(problem, delta=_positive_delta(problem, rows[0]))
-    found = minimise(stage, rows, tolerance=1e-7, iterations=60)
+    found = minimise(stage, rows, tolerance=1e-7, iterations=40)
     u = found.u[found.best()]
     if huber and problem.objective.delta is None:
         stage, u = _settle(stage, u)
@@ -105,10 +105,7 @@ def _optimum(problem: Problem, rows: np.ndarray) -> tuple[Problem, np.ndarray, C
         stage = replace(problem, delta=problem.objective.delta)
     if len(stage.priors):
         stage, u = _settle_priors(stage, u)
-    ends = np.concatenate([found.u, u[None]])
-    final = minimise(stage, ends, tolerance=1e-12)
-    if not final.converged.all() and problem.runs <= SMALL:  # ill-conditioned: go on with an orthogonal factorisation
-        final = minimise(stage, final.u, tolerance=1e-14, iterations=PATIENCE, precise=True)
+    final = _finish(stage, found.u, u, persistent)
     value = float(final.objective[final.best()])
     same = np.abs(final.objective - value) <= AGREEMENT * abs(value) + 1e-300
     best = int(np.argmax(same))  # of equal optima (terms may trade places) the one of the first start
@@ -116,6 +113,18 @@ def _optimum(problem: Problem, rows: np.ndarray) -> tuple[Problem, np.ndarray, C
     convergence = Convergence(bool(final.converged[best]), len(rows), agreed, float(final.decrease[best]),
                               int(found.iterations.sum() + final.iterations.sum()))  # fmt: skip
     return stage, final.u[best], convergence
+
+
+def _finish(problem: Problem, rows: np.ndarray, best: np.ndarray, persistent: bool) -> Optimum:
+    """Every start and the best row so far, brought to their optimum.
+
+    A start that is far from done after the first look is left where it is: it counts as one that did not agree.
+    `persistent` follows all of them to the end, as ill-conditioned problems with starts of the user's need.
+    """
+    final = minimise(problem, np.concatenate([rows, best[None]]), tolerance=1e-12, iterations=60)
+    if problem.runs > SMALL or (final.converged[final.best()] and not persistent) or final.converged.all():
+        return final
+    return minimise(problem, final.u, tolerance=1e-14, iterations=PATIENCE, precise=True)
 
 
 def _positive_delta(problem: Problem, u: np.ndarray) -> float:

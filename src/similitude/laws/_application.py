@@ -83,7 +83,7 @@ def _renamed(form: Law, renames: Mapping[str, str]) -> Any:
 
 def _follow(parameter: Parameter, renames: Mapping[str, str]) -> Parameter:
     """A parameter whose starts are relative to an input follows that input's new name."""
-    if parameter.relative in renames and parameter.relative != "output":
+    if parameter.relative is not None and parameter.relative in renames:
         return replace(parameter, relative=renames[parameter.relative])
     return parameter
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from similitude._errors import ArgumentError, DataError
+from similitude._errors import DataError
 from similitude._quantity import Unit
 from similitude.laws._application import application
 from similitude.laws._catalogue import catalogue, get
@@ -19,6 +19,7 @@ from similitude.laws._words import Parameter
 
 __all__ = ["law_from_dict", "law_to_dict"]
 
+LONGEST_STORED = 20_000  # characters: a law with named parts is long when they are written out
 _DEFAULTS = Parameter()
 
 
@@ -42,6 +43,7 @@ def law_to_dict(law: Law) -> dict[str, Any]:
         "params": {k: _parameter_to_dict(p) for k, p in law.params.items()},
         "title": law.title,
         "counts": law.counts,
+        "positive_inputs": law.positive_inputs,
     }
     if law.form is not None and catalogue().get(law.form.name) is law.form:
         return {"law": law.form.name, "renames": dict(law.renames), **declared}
@@ -64,15 +66,20 @@ def law_from_dict(values: Mapping[str, Any]) -> Law:
     inputs = {k: _unit_from_dict(u, k) for k, u in _section(values, "inputs").items()}
     output = _unit_from_dict(values.get("output"), "output")
     params = {k: _parameter_from_dict(p, k) for k, p in _section(values, "params").items()}
-    name, title, counts = (_text(values, k, d) for k, d in (("name", "formula"), ("title", ""), ("counts", "undeclared")))
+    name, title, counts = (
+        _text(values, k, d) for k, d in (("name", "formula"), ("title", ""), ("counts", "undeclared"))
+    )
+    positive_inputs = values.get("positive_inputs", True) is not False
     if "law" in values:
-        return _application_from_dict(get(values["law"]), values, inputs, output, params, name, title, counts)
-    read = formula_law(values["formula"], inputs, output=output, name=name)
+        made = _application_from_dict(get(values["law"]), values, inputs, output, params, name, title, counts)
+        return replace(made, positive_inputs=positive_inputs)
+    read = formula_law(values["formula"], inputs, output=output, name=name, longest=LONGEST_STORED)
     if set(params) != set(read.params):
         raise DataError(
             f"the stored formula has the parameters {', '.join(read.params)}, but {', '.join(params)} are declared"
         )
-    return replace(read, params=MappingProxyType(params), title=title or name, counts=counts)
+    declared = MappingProxyType(params)
+    return replace(read, params=declared, title=title or name, counts=counts, positive_inputs=positive_inputs)
 
 
 def _application_from_dict(

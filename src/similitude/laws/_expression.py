@@ -14,7 +14,19 @@ from similitude._errors import ArgumentError
 if TYPE_CHECKING:
     from similitude.laws._law import Law
 
-__all__ = ["FUNCTIONS", "Binary", "Call", "Expression", "Let", "Name", "Negative", "Number", "evaluate", "names", "trace"]
+__all__ = [
+    "FUNCTIONS",
+    "Binary",
+    "Call",
+    "Expression",
+    "Let",
+    "Name",
+    "Negative",
+    "Number",
+    "evaluate",
+    "names",
+    "trace",
+]
 
 # functions of a formula: how many arguments each takes, and what computes it
 FUNCTIONS: dict[str, tuple[int, Any]] = {

@@ -26,6 +26,7 @@ from similitude.laws._expression import (
     walk,
 )
 from similitude.laws._law import Law
+from similitude.laws._symbols import GREEK
 from similitude.laws._words import Parameter, below_output, positive, real, scale_of
 
 __all__ = ["formula_law", "formula_names", "parse_formula"]
@@ -35,12 +36,7 @@ DEEPEST = 100  # nested operations; a sum of 100 terms is as deep
 _EXPONENTS = (0.1, 0.3, 0.6, 1.0)
 _UNITS = {"N": PARAMETERS, "D": TOKENS, "U": TOKENS, "C": FLOP}
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "^"}
-_GREEK = dict(
-    zip(
-        "αβγδεζηθκλμνξπρστυφχψω",
-        "alpha beta gamma delta epsilon zeta eta theta kappa lambda_ mu nu xi pi rho sigma tau upsilon phi chi psi omega".split(),
-    )
-)
+_LETTERS = {letter: name for name, letter in GREEK.items()}
 
 
 def formula_law(
@@ -51,14 +47,15 @@ def formula_law(
     real_parameters: Collection[str] = (),
     output: Unit = SCORE,
     name: str = "formula",
+    longest: int = LONGEST,
 ) -> Law:
     """A law from a formula's text, e.g. `"E + A/N^alpha + B/D^beta"`.
 
     Allowed are + - * / ^ (or **), numbers, parentheses and the functions exp, expm1, log, log1p, sqrt, sin, cos, tanh,
     arctan, expit, min, max, logaddexp and powersum. Names in `inputs` are inputs, all others parameters: positive,
     unless listed in `real_parameters` or given a start at or below zero. A parameter that stands alone in a sum of
-    falling terms is taken for a floor (`below_output`); one in an exponent, or divided by an input, gets starting values
-    to match; `starts` overrules.
+    falling terms is taken for a floor (`below_output`); one in an exponent, or divided by an input, gets starting
+    values to match; `starts` overrules. A text of more than `longest` characters is refused unread.
 
     Raises ArgumentError for anything but arithmetic, with the piece it cannot read.
 
@@ -66,7 +63,7 @@ def formula_law(
     >>> law.params["alpha"].starts, law.params["E"].relative, law.linear
     ((0.2, 0.6), 'output', ('E', 'A', 'B'))
     """
-    tree = parse_formula(text)
+    tree = parse_formula(text, longest)
     units = _units(inputs)
     parameters = [n for n in names(tree) if n not in units]
     _check_names(text, tree, units, parameters, starts or {}, real_parameters)
@@ -86,10 +83,10 @@ def formula_names(text: str) -> tuple[str, ...]:
     return names(parse_formula(text))
 
 
-def parse_formula(text: str) -> Expression:
+def parse_formula(text: str, longest: int = LONGEST) -> Expression:
     """The expression tree of a formula's text; ArgumentError for anything but arithmetic."""
-    if len(text) > LONGEST:
-        raise ArgumentError(f"the formula has {len(text):,} characters; the limit is {LONGEST:,}")
+    if len(text) > longest:
+        raise ArgumentError(f"the formula has {len(text):,} characters; the limit is {longest:,}")
     if not text.strip():
         raise ArgumentError("the formula is empty")
     if "#" in text:
@@ -111,7 +108,7 @@ def _unreadable(text: str, source: str, error: SyntaxError) -> str:
     if "=" in text:
         return f"cannot read the formula {_shorten(text)!r}: write only what stands right of the '='"
     rest = source[max((error.offset or 1) - 1, 0) :].replace("**", "^").strip()
-    where = f" at '{_shorten(rest)}'" if rest else " to its end"
+    where = f" at {_shorten(rest)!r}" if rest else " to its end"
     return f"cannot read the formula {_shorten(text)!r}{where}; an example: E + A/N^alpha + B/D^beta"
 
 
@@ -156,7 +153,7 @@ class _Reader:
         return Number(value)
 
     def name(self, node: ast.Name) -> Expression:
-        name = _GREEK.get(node.id, node.id)
+        name = _spelled(node.id)
         if name in FUNCTIONS:
             raise self.refuse(node, f"{name} is a function and needs parentheses: {name}(...)")
         if name.startswith("_") or len(name) > 40:
@@ -191,6 +188,12 @@ class _Reader:
     def refuse(self, node: ast.expr, why: str) -> ArgumentError:
         piece = (ast.get_source_segment(self.source, node) or self.source).replace("**", "^")
         return ArgumentError(f"cannot use '{_shorten(piece)}' in a formula: {why}")
+
+
+def _spelled(name: str) -> str:
+    """Greek letters by their names: λ_max is lambda_max; λ alone is lambda_, as Python keeps lambda for itself."""
+    spelled = "_".join(_LETTERS.get(piece, piece) for piece in name.split("_"))
+    return "lambda_" if spelled == "lambda" else spelled
 
 
 def _in_numpy(node: Expression) -> Expression:

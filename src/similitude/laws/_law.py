@@ -151,6 +151,12 @@ class Law:
 
         return to_text(self)
 
+    def lines(self) -> tuple[str, ...]:
+        """The formula for people to read: one line, and one more for each part that it names."""
+        from similitude.laws._print import to_lines
+
+        return to_lines(self)
+
     def to_dict(self) -> dict[str, Any]:
         """The law as plain values for JSON, read back by `Law.from_dict`: its name, or its formula and declaration.
 

@@ -45,7 +45,9 @@ def to_mathml(law: Law) -> str:
     if len(lines) == 1:
         body = f"<mrow>{left}<mo>=</mo>{lines[0][1]}</mrow>"
     else:
-        body = f'<mtable columnalign="right left" displaystyle="true">{"".join(_line(*line) for line in lines)}</mtable>'
+        body = (
+            f'<mtable columnalign="right left" displaystyle="true">{"".join(_line(*line) for line in lines)}</mtable>'
+        )
     return f'<math xmlns="{_NAMESPACE}" display="block">{body}</math>'
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "sign_first",
     "starts_with_digit",
     "to_latex",
+    "to_lines",
     "to_text",
     "written_out",
 ]
@@ -50,32 +51,49 @@ def to_text(law: Law) -> str:
     return plain(law.expression)
 
 
-def plain(node: Expression) -> str:
-    """A tree as plain text; reading it back gives the same tree, with named parts written out."""
+def to_lines(law: Law) -> tuple[str, ...]:
+    """The right-hand side with its named parts as symbols, then a line for each part: for people, not to read back.
+
+    >>> from similitude.laws import data_constrained
+    >>> to_lines(data_constrained)[0], to_lines(data_constrained)[4]
+    ("E + A/N'^alpha + B/D'^beta", 'U_D = min(U, D)')
+    """
+    parts = [f"{part.symbol} = {plain(part.value, named=True)}" for part in definitions(law.expression)]
+    return plain(law.expression, named=True), *parts
+
+
+def plain(node: Expression, *, named: bool = False) -> str:
+    """A tree as plain text; reading it back gives the same tree. Named parts are written out unless `named`."""
     match node:
         case Number(value):
-            return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+            return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(float(value))
         case Name(name):
             return name
-        case Let(_, value):
-            return plain(value)
+        case Let(symbol, value):
+            return symbol if named else plain(value)
         case Negative(argument):
-            return "-" + _within(argument, SIGN)
+            return "-" + _within(argument, SIGN, named)
         case Binary("^", left, right):
-            exponent = f"-{_within(right.argument, ATOM)}" if isinstance(right, Negative) else _within(right, ATOM)
-            return f"{_within(left, ATOM)}^{exponent}"
+            exponent = (
+                f"-{_within(right.argument, ATOM, named)}"
+                if isinstance(right, Negative)
+                else _within(right, ATOM, named)
+            )
+            return f"{_within(left, ATOM, named)}^{exponent}"
         case Binary(sign, left, right):
             own = _TIGHTNESS[sign]
             gap = " " if own == SUM else ""
-            after = f"({plain(right)})" if isinstance(right, Negative) else _within(right, own + 1)
-            return f"{_within(left, own)}{gap}{sign}{gap}{after}"
+            after = f"({plain(right, named=named)})" if isinstance(right, Negative) else _within(right, own + 1, named)
+            return f"{_within(left, own, named)}{gap}{sign}{gap}{after}"
         case Call(function, arguments):
-            return f"{function}({', '.join(plain(a) for a in arguments)})"
+            return f"{function}({', '.join(plain(a, named=named) for a in arguments)})"
     raise TypeError(f"not a node: {node!r}")
 
 
-def _within(node: Expression, place: int) -> str:
-    return plain(node) if tightness(node) >= place else f"({plain(node)})"
+def _within(node: Expression, place: int, named: bool) -> str:
+    text = plain(node, named=named)
+    fits = tightness(node) >= place or (named and isinstance(node, Let))
+    return text if fits else f"({text})"
 
 
 def definitions(node: Expression) -> list[Let]:
@@ -118,6 +136,7 @@ def number_parts(value: float) -> tuple[str, str]:
     >>> number_parts(3.1e8), number_parts(0.5)
     (('3.1', '8'), ('0.5', ''))
     """
+    value = float(value)
     if value == 0 or 1e-4 <= abs(value) < 1e6:
         return (repr(int(value)) if value.is_integer() else repr(value)), ""
     digits, _, power = f"{value:e}".partition("e") if float(f"{value:e}") == value else f"{value:.16e}".partition("e")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 __all__ = ["GREEK", "Symbol", "symbol"]
 
-# name in a formula -> (LaTeX command, letter); letters that LaTeX has no command for are left out
+# name in a formula, which is LaTeX's command too -> letter; letters that look Latin have no command and are left out
 GREEK = {
     "alpha": "α",
     "beta": "β",

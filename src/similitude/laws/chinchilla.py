@@ -97,8 +97,8 @@ _HOFFMANN_RUNS = {"N": (4.4e7, 1.6e10), "C": (6e18, 3e21)}
             beta="0.127",
         ),
         published(
-            "openathena2026-llama3",
-            source="openathena2026",
+            "czech2026-llama3",
+            source="czech2026",
             where="released code, Llama 3 isoFLOPs",
             note="Read off Llama 3's figure 2; the loss is that figure's, not nats a token of a known corpus.",
             E="0.6047",
@@ -109,7 +109,7 @@ _HOFFMANN_RUNS = {"N": (4.4e7, 1.6e10), "C": (6e18, 3e21)}
         ),
         published(
             "manakul2026",
-            where="quoted in Open-Athena's released code",
+            where="quoted in the released code of Czech et al. 2026",
             note="Discrete audio tokens mixed with text.",
             E="3.169",
             A="215886",
@@ -120,7 +120,7 @@ _HOFFMANN_RUNS = {"N": (4.4e7, 1.6e10), "C": (6e18, 3e21)}
         published(
             "shukor2025-sparse",
             source="shukor2025",
-            where="quoted in Open-Athena's released code",
+            where="quoted in the released code of Czech et al. 2026",
             note="Native multimodal mixture of experts.",
             E="2.158",
             A="381773",
@@ -146,7 +146,7 @@ def chinchilla(N, D, *, E, A, alpha, B, beta):
     inputs=_INPUTS,
     output=NATS_PER_TOKEN,
     params={"E": below_output(), "A": positive(), "B": positive(), "alpha": positive(0.1, 0.2, 0.35, 0.6)},
-    source=paper("muennighoff2023", where="appendix A"),
+    source=paper("muennighoff2023", where="released code"),
     published=[
         published(
             "muennighoff2023",
@@ -180,7 +180,7 @@ def chinchilla_tied(N, D, *, E, A, B, alpha):
         "alpha": positive(0.1, 0.3, 0.6),
         "B": amplitude_of("D", "beta", 0.1, 0.5),
         "beta": positive(0.1, 0.3, 0.6),
-        "q": positive(0.2, 1.0, low=0.01, high=100.0),
+        "q": positive(0.2, 0.5, 1.0, low=0.01, high=100.0),
     },
     source=paper("kaplan2020", where="eq. 1.5, with the floor of Hoffmann et al. 2022, eq. 10"),
     title="family from Kaplan to Chinchilla",

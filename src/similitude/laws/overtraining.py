@@ -55,6 +55,24 @@ _FITTED = "Five runs: 11M to 411M parameters at 20 tokens a parameter, and 11M a
             b="246",
             eta="0.127",
         ),
+        *(
+            published(
+                f"gadre2024-{key}-code",
+                source="gadre2024",
+                where=f"released code, trained on {corpus}",
+                counts="total",
+                note=_FITTED + " Unrounded, converted from the code's al N^p + bt 6^(p/2) (M N)^p.",
+                E=E,
+                a=f"{al}*6^({p}/2)",
+                b=bt,
+                eta=f"{p}/2",
+            )
+            for key, corpus, E, al, bt, p in (
+                ("c4", "C4", "1.5083", "113.6926", "189.5155", "0.242472"),
+                ("redpajama", "RedPajama", "1.8366", "166.2110", "366.6872", "0.272851"),
+                ("refinedweb", "RefinedWeb", "1.7345", "125.0957", "246.2067", "0.254395"),
+            )
+        ),
     ],
     counts="total",
     title="over-training",

@@ -13,7 +13,7 @@ __all__ = ["power", "power_floor", "power_scale"]
     inputs={"x": COUNT},
     output=SCORE,
     params={"a": positive(), "c": real(-0.5, 0.1, 0.3, 0.6, 1.0)},
-    source=paper("hestness2017", where="sec. 2"),
+    source=paper("hestness2017"),
     title="power law",
 )
 def power(x, *, a, c):
@@ -30,7 +30,7 @@ def power(x, *, a, c):
     inputs={"x": COUNT},
     output=SCORE,
     params={"E": below_output(), "a": positive(), "c": positive(0.1, 0.3, 0.6, 1.0)},
-    source=paper("hestness2017", where="sec. 3"),
+    source=paper("hestness2017"),
     title="power law with a floor",
 )
 def power_floor(x, *, E, a, c):
@@ -45,14 +45,14 @@ def power_floor(x, *, E, a, c):
 @law(
     inputs={"x": COUNT},
     output=SCORE,
-    params={"x_c": scale_of("x", 1e2, 1e5, 1e8), "a": positive(0.05, 0.1, 0.3, 1.0)},
+    params={"x_c": scale_of("x", 1e-2, 1.0, 1e2, 1e5, 1e8), "a": positive(0.05, 0.1, 0.3, 1.0)},
     source=paper("kaplan2020", where="eq. 1.1"),
     title="power law with a scale",
 )
 def power_scale(x, *, x_c, a):
     """A power law written with the scale x_c at which y would be 1, instead of an amplitude.
 
-    The same curve as `power`, with amplitude x_c^a; it is the form in which many papers print their coefficients.
+    Use it to read coefficients that papers print in this form; it is the same curve as `power`, with amplitude x_c^a.
     Trap: x_c is an extrapolation over many decades, so its digits mean nothing without those of a.
     """
     return (x_c / x) ** a

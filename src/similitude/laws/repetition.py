@@ -16,11 +16,11 @@ __all__ = ["data_constrained"]
     params={
         "E": below_output(0.5, 0.8),
         "A": amplitude_of("N", "alpha", 0.15, 0.5),
-        "alpha": positive(0.2, 0.4),
+        "alpha": positive(0.2, 0.33, 0.5),
         "B": amplitude_of("D", "beta", 0.15, 0.5),
-        "beta": positive(0.2, 0.4),
-        "R_D_star": positive(5.0, 15.0, low=0.1, high=1e3),
-        "R_N_star": positive(5.0, 15.0, low=0.1, high=1e3),
+        "beta": positive(0.2, 0.33, 0.5),
+        "R_D_star": positive(4.0, 15.0, 50.0, low=0.1, high=1e3),
+        "R_N_star": positive(4.0, 15.0, 50.0, low=0.1, high=1e3),
     },
     source=paper("muennighoff2023", where="eq. 5 and 6"),
     published=[
@@ -45,9 +45,9 @@ __all__ = ["data_constrained"]
 def data_constrained(N, D, U, *, E, A, alpha, B, beta, R_D_star, R_N_star):
     """Chinchilla's law in effective tokens D' and parameters N' when U unique tokens are repeated to make D.
 
-    Use it to weigh more epochs against more parameters when unique data are scarce: repeated tokens fade with the scale
-    R_D* epochs, parameters beyond what U tokens can feed with R_N*. Trap: it can only level off; where repetition raises
-    the loss, or the weight decay differs much from the authors', it does not apply.
+    Use it to weigh more epochs against more parameters when unique data are scarce: repeated tokens fade with the
+    scale of R_D* epochs, parameters beyond what U tokens can feed with R_N*. Trap: it can only level off; where
+    repetition raises the loss, or the weight decay differs much from the authors', it does not apply.
     """
     U_D = let("U_D", minimum(U, D))
     G = let("G", (alpha * A / (beta * B)) ** (1 / (alpha + beta)))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from similitude.planning._budget import Accelerator, Budget, accelerators, budget
+from similitude.planning._largest import largest_model
 from similitude.planning._make import plan
+from similitude.planning._off_optimum import off_optimum
 from similitude.planning._plan import Check, Curves, OffOptimum, Plan, Regret, Sensitivity
 
 __all__ = [
@@ -17,5 +19,7 @@ __all__ = [
     "Sensitivity",
     "accelerators",
     "budget",
+    "largest_model",
+    "off_optimum",
     "plan",
 ]

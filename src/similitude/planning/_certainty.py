@@ -28,10 +28,9 @@ def ends_of(estimate: Estimate, question: Question, choice: tuple[float, float],
     A fit gives them by `interval_of(target, level)`; a bare estimate knows none. Where the budget ties N to D one
     interval gives the others, as intervals by profile likelihood follow monotone changes of variable.
     """
-    names = ("N", "D", "M", "C", "loss")
+    ends: dict[str, Ends] = dict.fromkeys(("N", "D", "M", "C", "loss"), UNKNOWN)
     if not hasattr(estimate, "interval_of"):
-        return dict.fromkeys(names, UNKNOWN)
-    ends = dict.fromkeys(names, UNKNOWN)
+        return ends
     ends.update(_choice_ends(estimate, question, choice, level))
     n, d = np.exp(choice[0]), np.exp(choice[1])
     ends["loss"] = _ends(estimate, lambda p: question.surface.evaluate(p, n, d), level)

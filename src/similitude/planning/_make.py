@@ -10,7 +10,8 @@ import numpy as np
 
 from similitude._errors import ArgumentError, QuestionError
 from similitude._view import Interval
-from similitude.laws import Estimate
+from similitude.fitting._prepare import law_unit
+from similitude.laws import Estimate, Law
 from similitude.planning._budget import Budget, amount
 from similitude.planning._certainty import Ends, draws_of, ends_of, regret_of
 from similitude.planning._off_optimum import curves_of, excess_of, rows_of_one, table_of
@@ -31,7 +32,7 @@ def plan(
     estimate: Estimate,
     *,
     flop: Number | None = None,
-    loss: float | None = None,
+    loss: Number | None = None,
     budget: Budget | None = None,
     inference_tokens: Number | None = None,
     at: Mapping[str, Number] | None = None,
@@ -54,6 +55,8 @@ def plan(
     >>> plan(chinchilla.published["besiroglu2024"], flop=5.76e23)
     Plan(72.2B parameters, 1.33T tokens, 18.4 tokens/parameter: loss 1.9744 at 5.76e+23 FLOP; chinchilla:besiroglu2024)
     """
+    if not isinstance(estimate, Estimate):
+        raise ArgumentError(_not_an_estimate(estimate))
     if not 0 < level < 1:
         raise ArgumentError(f"level = {level:g}; expected a number between 0 and 1, such as 0.9")
     question = _ask(estimate, flop, loss, budget, inference_tokens, at, max_parameters)
@@ -65,10 +68,19 @@ def plan(
     return _complete(estimate, question, budget, level, seed)
 
 
+def _not_an_estimate(given: Any) -> str:
+    if isinstance(given, Mapping):
+        return f"a plan rests on one fit, and these are several: choose one of {', '.join(map(repr, given))}"
+    if isinstance(given, Law):
+        sets = ", ".join(given.published) or "none here"
+        return f"law '{given.name}' has no coefficients of its own: fit it, or take a published set ({sets})"
+    return f"a plan rests on a fit or a published coefficient set, not on a {type(given).__name__}"
+
+
 def _ask(
     estimate: Estimate,
     flop: Number | None,
-    loss: float | None,
+    loss: Number | None,
     budget: Budget | None,
     inference_tokens: Number | None,
     at: Mapping[str, Number] | None,
@@ -89,15 +101,13 @@ def _ask(
         raise ArgumentError("with N and D both fixed there is nothing to choose: predict the loss there")
     if fixed and max_parameters is not None:
         raise ArgumentError("max_parameters caps a size that is chosen; N or D is fixed here")
-    if loss is not None and not (np.isfinite(loss) and loss > 0):
-        raise ArgumentError(f"loss = {loss:g}; expected a positive number")
     surface = Surface.of(estimate.law, held, amount("inference_tokens", inference_tokens, "tokens"))  # pyright: ignore[reportArgumentType]
     return Question.of(
         surface,
         estimate.values,
         given={**fixed, **({} if flop is None else {"flop": flop})},
         log_flop=_log(flop),
-        loss=loss,
+        loss=amount("loss", loss, "loss"),
         log_n=_log(fixed.get("N")),
         log_d=_log(fixed.get("D")),
         log_cap=_log(amount("max_parameters", max_parameters, "parameters")),
@@ -115,8 +125,9 @@ def _complete(estimate: Estimate, question: Question, budget: Budget | None, lev
     surface = question.surface
     training = float(np.exp(LOG_RULE + log_n + log_d))
     draws = draws_of(estimate, seed)
-    ends = ends_of(estimate, question, choice, level)
     log_flop = float(surface.log_cost(log_n, log_d))
+    question = replace(question, near=(log_flop, log_d))
+    ends = ends_of(estimate, question, choice, level)
     compute = _interval(log_flop, ends["C"], "FLOP", question.given.get("flop"))
     check = _check(question, values, choice)
     made = Plan(
@@ -125,7 +136,7 @@ def _complete(estimate: Estimate, question: Question, budget: Budget | None, lev
         question=question_words(question),
         N=_interval(log_n, ends["N"], "parameters", question.given.get("N")),
         D=_interval(log_d, ends["D"], "tokens", question.given.get("D")),
-        loss=Interval(_first(surface.loss(values, log_n, log_d)), *ends["loss"], unit=str(estimate.law.output)),
+        loss=Interval(_first(surface.loss(values, log_n, log_d)), *ends["loss"], unit=_output(estimate)),
         tokens_per_parameter=_interval(log_d - log_n, ends["M"], "tokens/parameter"),
         compute=compute,
         training_flop=training,
@@ -138,7 +149,7 @@ def _complete(estimate: Estimate, question: Question, budget: Budget | None, lev
         regret=regret_of(question, choice, draws, level) if question.free else None,
         excess=None if question.free else excess_of(question, values, choice),
         off_optimum=table_of(question, values, log_flop),
-        sensitivity=sensitivity_of(estimate, question, budget, draws),
+        sensitivity=sensitivity_of(estimate, question, choice, budget, draws),
         extrapolation=extrapolation_of(estimate, training),
         check=check,
         curves=curves_of(estimate, question, choice, draws, level),
@@ -152,6 +163,12 @@ def _choice(estimate: Estimate, question: Question, values: Mapping[str, Any]) -
     if not (np.isfinite(log_n) and np.isfinite(log_d)):
         raise QuestionError(no_answer(estimate, question, values))
     return log_n, log_d
+
+
+def _output(estimate: Estimate) -> str:
+    """The unit of the loss: that of a fit's runs where they declare one, else the law's."""
+    runs = getattr(estimate, "runs", None)
+    return str(law_unit(estimate.law, runs) if runs is not None else estimate.law.output)
 
 
 def _first(value: Any) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from similitude._dual import Dual
 from similitude.planning._power import PowerSum, is_power_sum
 from similitude.planning._root import rising_root
-from similitude.planning._solve import as_rows, minimise, rows_of
+from similitude.planning._solve import as_rows, follow, minimise, rows_of
 from similitude.planning._surface import Surface
 
 __all__ = ["Question", "least_flop"]
@@ -35,6 +35,7 @@ class Question:
     log_cap: float | None = None
     closed: bool = False
     given: Mapping[str, float] = field(default_factory=dict)  # N, D or flop as they were written, before logarithms
+    near: tuple[float, float] | None = None  # log cost and log D of the answer at nearby parameters, to start from
 
     @classmethod
     def of(cls, surface: Surface, values: Params, **asked: Any) -> Question:
@@ -68,9 +69,23 @@ class Question:
             form = PowerSum.read(self.surface, params)
             log_flop = self.log_flop if self.log_flop is not None else form.log_flop_for(self.loss)
             return form.log_parameters(log_flop), form.log_tokens(log_flop)
-        log_flop = self.log_flop if self.log_flop is not None else least_flop(self.surface, params, self.loss)
+        if self.log_flop is not None:
+            log_flop: Any = self.log_flop
+        elif self.near is not None:
+            return self._followed(params, self.near)
+        else:
+            log_flop = least_flop(self.surface, params, self.loss)
         best = minimise(self.surface, params, np.reshape(log_flop, (-1, 1)))
         return best.log_n[:, 0], best.log_d[:, 0]
+
+    def _followed(self, params: Params, near: tuple[float, float]) -> tuple[Any, Any]:
+        """The cheapest way to the loss, started from the answer at nearby parameters; searched for where that fails."""
+        log_flop, log_d = follow(self.surface, params, self.loss, near)
+        log_n = self.surface.log_parameters(log_flop, log_d)
+        if np.any(lost := ~np.isfinite(log_n)):
+            part = {k: v[lost] if np.ndim(v) and len(v) > 1 else v for k, v in params.items()}
+            log_n[lost], log_d[lost] = replace(self, near=None).choose(part)
+        return log_n, log_d
 
     def _with_parameters(self, params: Params, log_n: float) -> tuple[Any, Any]:
         fixed = np.full(rows_of(as_rows(params)), log_n)

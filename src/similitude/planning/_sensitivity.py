@@ -19,12 +19,14 @@ from similitude.planning._question import Question
 __all__ = ["digit_ranges", "digits_of", "sensitivity_of", "siblings_of"]
 
 SHOWN = 3
+VOCABULARY = 50_000
+ASPECT = 100.0  # width over depth of an ordinary transformer
 NOTEWORTHY = 1.02  # N moving by less than 2 % is not worth a line unless the loss moves
 TRUE_COST = 1.2  # attention and the output head put the true cost of small models some 20 % above 6 N D
 
 
 def sensitivity_of(
-    estimate: Estimate, question: Question, budget: Budget | None, draws: Draws
+    estimate: Estimate, question: Question, choice: tuple[float, float], budget: Budget | None, draws: Draws
 ) -> tuple[Sensitivity, ...]:
     """The assumptions that move N or the loss most, at most three, the strongest first."""
     found = [
@@ -32,6 +34,7 @@ def sensitivity_of(
         _floor(estimate, question, draws),
         _rule(estimate, question),
         _utilisation(estimate, question, budget),
+        _counting(estimate, question, choice),
         *siblings_of(estimate, question),
     ]
     kept = [s for s in found if s is not None and (s.spread > NOTEWORTHY or s.loss[1] - s.loss[0] > 1e-3)]
@@ -138,6 +141,22 @@ def _scaled(estimate: Estimate, question: Question, ratios: tuple[float, float],
 def _rule(estimate: Estimate, question: Question) -> Sensitivity | None:
     what = "the FLOP rule: training that truly costs 20 % more than 6 N D (attention, output head)"
     return _scaled(estimate, question, (1 / TRUE_COST, 1.0), what)
+
+
+def _counting(estimate: Estimate, question: Question, choice: tuple[float, float]) -> Sensitivity | None:
+    """The model's total size should N leave out the embeddings, for an ordinary transformer of that size.
+
+    N = 12 layers width^2 and width = 100 layers give width = (100 N / 12)^(1/3).
+    """
+    if estimate.counts not in ("undeclared", "without embeddings"):
+        return None
+    n = float(np.exp(choice[0]))
+    total = n + VOCABULARY * (ASPECT * n / 12) ** (1 / 3)
+    values = {k: np.array([float(v)]) for k, v in estimate.values.items()}
+    loss = float(np.ravel(question.surface.loss(values, *choice))[0])
+    said = "if" if estimate.counts == "undeclared" else "as"
+    what = f"the counting of N: in total, {said} it leaves out the embeddings of a vocabulary of {VOCABULARY:,}"
+    return Sensitivity(what, (n, total), (loss, loss))
 
 
 def _utilisation(estimate: Estimate, question: Question, budget: Budget | None) -> Sensitivity | None:

@@ -75,7 +75,7 @@ def _sure_words(plan: Plan) -> str:
     if plan.regret is not None:
         said.append(
             f"Deciding on these runs rather than on the true law is expected to cost {plan.regret.compute:.1%} of the "
-            f"compute, and at worst about {plan.regret.compute_high:.1%}."
+            f"compute, {plan.regret.compute_high:.1%} at the upper end."
         )
     if plan.extrapolation is not None:
         said.append(
@@ -110,8 +110,8 @@ def _table(plan: Plan) -> Table:
     ]
     if plan.inference_tokens:
         rows.append(("of it for training", format_number(plan.training_flop, "FLOP")))
-    rows += [("accelerator time", _say(plan.days))] if plan.days is not None else []
-    rows += [("money", _say(plan.dollars))] if plan.dollars is not None else []
+    rows += [("training time", _say(plan.days))] if plan.days is not None else []
+    rows += [("training cost", _say(plan.dollars))] if plan.dollars is not None else []
     if plan.regret is not None:
         worst = f"{plan.regret.compute:.2%} of compute, {plan.regret.compute_high:.2%} at the upper end"
         rows.append(("expected regret", worst))

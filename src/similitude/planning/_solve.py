@@ -13,14 +13,17 @@ import numpy as np
 
 from similitude.planning._surface import LOG_RULE, Surface
 
-__all__ = ["Optimum", "minimise", "rows_of"]
+__all__ = ["Optimum", "as_rows", "follow", "minimise", "rows_of"]
 
 Params = Mapping[str, Any]
 # tokens per parameter from 1e-6 to 1e9: half as many decades in D around sqrt(C / 6)
 REACH = (-3 * np.log(10.0), 4.5 * np.log(10.0))
 GRID = 32
+FINE = 256  # for a few problems, where a narrow valley must not be missed
+FEW = 64
 NODES = 9
-CHUNK = 40_000  # numbers in one grid evaluation: stays in the cache
+NEAR = 0.5  # of log D: closer than this a guess is polished, farther it is found anew
+CHUNK = 150_000  # numbers in one grid evaluation: stays in the cache
 TOLERANCE = 1e-10
 ROUNDS = 60
 
@@ -82,7 +85,7 @@ def _by_grid(surface: Surface, params: Params, costs: np.ndarray, rounds: int = 
 
 def _start(surface: Surface, params: Params, costs: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
     """The vertex and curvature of the parabola through the lowest interior grid point and its neighbours."""
-    offsets = np.linspace(*REACH, GRID)
+    offsets = np.linspace(*REACH, GRID if costs.size > FEW else FINE)
     spacing = float(offsets[1] - offsets[0])
     centre = (costs - LOG_RULE) / 2
     log_d = centre[..., None] + offsets
@@ -135,6 +138,31 @@ def _polish(
     return log_d, loss
 
 
+def follow(surface: Surface, params: Params, loss: Any, near: tuple[Any, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """(log cost, log D) of the least cost for a loss, from a cost and tokens near it; NaN for rows where that fails.
+
+    Two equations at once: the loss is reached, and its slope along the cost curve is zero. By the envelope theorem the
+    first hardly depends on D, so each is stepped by its own slope.
+    """
+    params = as_rows(params)
+    rows = rows_of(params)
+    log_flop, log_d = (np.broadcast_to(np.reshape(x, (-1, 1)), (rows, 1)).astype(float) for x in near)
+    bend, slope, step = np.ones((rows, 1)), np.ones((rows, 1)), np.ones((rows, 1))
+    with np.errstate(all="ignore"):
+        for k in range(ROUNDS // 2):
+            if k in (0, 2, 4):
+                bend = _bend(surface, params, log_flop, log_d)
+            here, by_n, by_d = surface.slopes(params, surface.log_parameters(log_flop, log_d), log_d)
+            slope = by_d + surface.exchange(log_d) * by_n
+            step = (loss - here) / by_n
+            log_flop = log_flop + np.clip(step, -1, 1)
+            log_d = log_d - np.clip(slope / bend, -1, 1)
+            if np.all((np.abs(step) < 1e-11) & (np.abs(slope / bend) < 1e-9)):
+                break
+        found = (np.abs(step) < 1e-8) & (np.abs(slope / bend) < 1e-7) & (bend > 0)
+    return np.where(found, log_flop, np.nan)[:, 0], np.where(found, log_d, np.nan)[:, 0]
+
+
 def _by_nodes(surface: Surface, params: Params, costs: np.ndarray) -> Answer:
     """Many budgets: solve at a few Chebyshev nodes, interpolate log D* in log C, and correct by exact Newton steps.
 
@@ -151,18 +179,20 @@ def _by_nodes(surface: Surface, params: Params, costs: np.ndarray) -> Answer:
     with np.errstate(all="ignore"):
         loss, slope = surface.along(params, costs, guess)
         step = -slope / bend
-    answer = list(_answer(surface, costs, guess + step, loss, np.min(edge, axis=1, keepdims=True)))
-    if np.any(bad := ~np.all(np.abs(step) < 1e-6, axis=1)):
-        part = {k: v[bad] if len(v) > 1 else v for k, v in params.items()}
-        for j, piece in enumerate(_by_grid(surface, part, costs[bad])):
-            answer[j] = _replaced(answer[j], bad, piece)
-    return answer[0], answer[1], answer[2], answer[3]
+    edge = np.broadcast_to(np.min(edge, axis=1, keepdims=True), costs.shape)
+    log_d = guess + step
+    far = ~np.all(np.abs(step) < 1e-6, axis=1)
+    lost = ~np.all(np.abs(step) < NEAR, axis=1)
+    if np.any(near := far & ~lost):
+        log_d[near], loss[near] = _polish(surface, _rows(params, near), costs[near], log_d[near], (bend[near], NEAR))
+    if np.any(lost):
+        solved = _by_grid(surface, _rows(params, lost), costs[lost])
+        log_d[lost], loss[lost] = solved[1], solved[2]
+    return _answer(surface, costs, log_d, loss, edge)
 
 
-def _replaced(whole: np.ndarray, rows: np.ndarray, piece: np.ndarray) -> np.ndarray:
-    out = np.array(whole)
-    out[rows] = piece
-    return out
+def _rows(params: Params, chosen: np.ndarray) -> dict[str, Any]:
+    return {k: v[chosen] if len(v) > 1 else v for k, v in params.items()}
 
 
 def _bend(surface: Surface, params: Params, costs: np.ndarray, log_d: np.ndarray) -> np.ndarray:

@@ -96,13 +96,13 @@ class Surface:
                     f"law '{law.name}' has no input '{name}'{did_you_mean(name, law.inputs)} "
                     f"(it takes {', '.join(law.inputs)})"
                 )
-        free = [k for k in law.inputs if k in FREE and k not in held]
+        free = [k for k, unit in law.inputs.items() if k in FREE and k not in held and unit.name != "PF-days"]
         if len(free) < 2:
             raise QuestionError(
                 f"law '{law.name}' has {' and '.join(free) or 'neither N nor D'} to choose, and an allocation needs "
                 "two of N, D, C and M (tokens per parameter): fit a law in both N and D"
             )
-        if missing := [k for k in law.inputs if k not in FREE and k not in held]:
+        if missing := [k for k in law.inputs if k not in free and k not in held]:
             raise ArgumentError(f"law '{law.name}' also needs {', '.join(missing)}: give at={{'{missing[0]}': ...}}")
         law.check_inputs({**dict.fromkeys(free, 1.0), **held})
         return cls(law, held, float(inference_tokens or 0.0))
@@ -149,8 +149,9 @@ class Surface:
     def along(self, params: Mapping[str, Any], log_flop: Any, log_d: Any) -> tuple[Any, Any]:
         """(loss, d loss / d log D) along the curve of constant cost."""
         log_n = self.log_parameters(log_flop, log_d)
-        share = -1.0
-        if self.inference_tokens:  # d log N / d log D = -D / (D + D_inf/3)
-            share = -1 / (1 + self.inference_tokens / 3 * np.exp(-log_d))
-        out = self.evaluate(params, LogDual(log_n, {0: share}), LogDual(log_d, {0: 1.0}))
+        out = self.evaluate(params, LogDual(log_n, {0: self.exchange(log_d)}), LogDual(log_d, {0: 1.0}))
         return out.value, out.partials.get(0, 0.0)
+
+    def exchange(self, log_d: Any) -> Any:
+        """d log N / d log D at constant cost: -1, or -D / (D + D_inf/3) where inference is paid for."""
+        return -1 / (1 + self.inference_tokens / 3 * np.exp(-log_d)) if self.inference_tokens else -1.0

@@ -68,21 +68,21 @@ def no_answer(estimate: Estimate, question: Question, values: Mapping[str, Any])
 
 
 def _unreachable(estimate: Estimate, question: Question, values: Mapping[str, Any]) -> str:
-    far = np.log(1e60)
+    far, wanted = np.log(1e60), float(question.loss or 0)
     log_n = far if question.log_n is None and question.log_cap is None else (question.log_n or question.log_cap)
     log_d = far if question.log_d is None else question.log_d
     least = float(np.ravel(question.surface.loss(values, log_n, log_d))[0])
     floor = next((k for k, p in estimate.law.params.items() if p.relative == "output"), None)
-    if floor is not None and question.loss <= estimate.values[floor]:  # pyright: ignore[reportOperatorIssue]
+    if floor is not None and wanted <= estimate.values[floor]:
         return (
-            f"loss {question.loss:g} lies at or below {floor} = {estimate.values[floor]:g}, the floor that "
+            f"loss {wanted:g} lies at or below {floor} = {estimate.values[floor]:g}, the floor that "
             f"{estimate.label} puts under every model: ask for a higher loss"
         )
-    if question.loss <= least:  # pyright: ignore[reportOperatorIssue]
+    if wanted <= least:
         what = "with this size" if question.log_n is not None or question.log_cap is not None else "with these tokens"
         what = "at any size" if question.log_d is None and log_n == far else what
-        return f"loss {question.loss:g} cannot be reached {what}: {estimate.label} comes down to {least:.4f} at most"
-    return f"{estimate.label} reaches loss {question.loss:g} nowhere between 1e8 and 1e42 FLOP"
+        return f"loss {wanted:g} cannot be reached {what}: {estimate.label} comes down to {least:.4f} at most"
+    return f"{estimate.label} reaches loss {wanted:g} nowhere between 1e8 and 1e42 FLOP"
 
 
 def assumptions_of(made: Plan, question: Question, budget: Budget | None) -> tuple[str, ...]:
@@ -93,6 +93,8 @@ def assumptions_of(made: Plan, question: Question, budget: Budget | None) -> tup
             f"The compute covers serving {format_quantity(made.inference_tokens)} tokens at 2 FLOP per parameter and "
             "token, as dear as training FLOP."
         )
+    if unique := made.at.get("U"):
+        said.append(f"D is {made.D.value / unique:.3g} epochs of {format_quantity(unique)} unique tokens.")
     said += budget.assumptions if budget is not None else ()
     if made.counts != "undeclared":
         said.append(f"N counts parameters as the runs did: {made.counts}.")

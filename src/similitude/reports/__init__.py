@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 _HOME = {
+    "cite": "_cite",
     "draw_text": "_text",
     "wants_color": "_text",
     "draw_html": "_html",

@@ -58,8 +58,7 @@ def check_plausible(
             at, row = first_row(bad, rows)
             raise DataError(
                 f"{source}, column '{names[role]}', row {row}: {columns[role][at]:g} {ROLES[role].unit} cannot be "
-                f"right for a language model; if the column is in {_in_words(scale)} pass "
-                f"units={{'{role}': '{scale}'}}, else check=False"
+                f"right for a language model; {_unit_remedy(role, scale, columns[role], bad)}, else check=False"
             )
     if units.get(output) == NATS_PER_TOKEN and output in columns:
         _check_loss(columns[output], names[output], output, rows, source)
@@ -67,8 +66,13 @@ def check_plausible(
         _check_compute(columns, names, rows, source)
 
 
-def _in_words(scale: str) -> str:
-    return "billions" if scale == "B" else scale
+def _unit_remedy(role: str, scale: str, values: np.ndarray, bad: np.ndarray) -> str:
+    """A whole column in another unit is told so; a single cell among others must be written like them."""
+    meant = "billions" if scale == "B" else scale
+    if (bad | np.isnan(values)).all():
+        return f"if the column is in {meant} pass units={{'{role}': '{scale}'}}"
+    at = int(np.argmax(bad))
+    return f"other rows reach {np.nanmax(values):g}: if {meant} are meant write '{values[at]:g} {scale}' there"
 
 
 def _check_loss(loss: np.ndarray, name: str, output: str, rows: np.ndarray, source: str) -> None:

@@ -101,7 +101,7 @@ def _replace_n(runs: Runs, values: np.ndarray, target: str, text: str) -> Runs:
             f"{runs.source}, row {row}: N counted {target} would be {values.min():g}; expected a positive number, "
             "so the architecture columns do not belong to this N"
         )
-    stale = [n for n in runs.derived if n != "N" and n in runs.names and n == "M"]
+    stale = [n for n in runs.derived if n in ("C", "M") and n in runs.names]
     frame = runs.frame.drop(stale)
     changed = replace(runs, frame=frame, counts=target, derived=tuple(n for n in runs.derived if n not in stale))
     return changed.with_column("N", values, PARAMETERS, note=text)

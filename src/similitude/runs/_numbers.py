@@ -33,10 +33,6 @@ def read_numbers(series: pl.Series, where: str, rows: np.ndarray) -> tuple[pl.Se
 
     if series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.Null):
         return series.cast(pl.Float64), None, False
-    if series.dtype in (pl.Categorical, pl.Enum):
-        series = series.cast(pl.String)
-    if series.dtype == pl.Object:
-        series = pl.Series(series.name, [None if v is None else str(v) for v in series])
     if series.dtype != pl.String:
         raise DataError(f"{where}: the values are of kind {series.dtype}; expected numbers")
     text = blank_missing(series)
@@ -88,8 +84,6 @@ def guess_kind(series: pl.Series) -> pl.Series:
     """
     import polars as pl
 
-    if series.dtype == pl.Object:
-        series = pl.Series(series.name, [None if v is None else str(v) for v in series])
     if series.dtype != pl.String:
         return series
     text = blank_missing(series)

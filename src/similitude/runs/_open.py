@@ -54,7 +54,7 @@ def open_source(source: Any, name: str | None = None) -> Raw:
         return _open_path(str(source), name)
     if isinstance(source, Mapping):
         return _from_frame(_frame_of_arrays(source, name or "table"), name or "table")
-    if isinstance(source, Sequence) and all(isinstance(row, Mapping) for row in source):
+    if isinstance(source, Sequence) and any(isinstance(row, Mapping) for row in source[:1] or [{}]):
         from ._json import frame_of_records
 
         return _from_frame(frame_of_records(list(source), name or "records"), name or "records")
@@ -201,9 +201,7 @@ def _parse_binary(data: bytes, kind: str, label: str) -> pl.DataFrame:
     name = kind.capitalize()
     try:
         frame = (pl.read_parquet if kind == "parquet" else pl.read_ipc)(io.BytesIO(data))
-    except Exception as error:
-        if not isinstance(error, (pl.exceptions.PolarsError, OSError, ValueError)):
-            raise
+    except (Exception, pl.exceptions.PanicException):  # polars panics on some damaged files
         raise DataError(f"{label} is not a complete {name} file; it may be cut off: copy or write it again") from None
     if frame.height == 0:
         raise DataError(f"{label} has columns and no rows; expected one run a row")
@@ -221,11 +219,11 @@ def _parse_csv(data: bytes, label: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
     try:
         frame = pl.read_csv(data, separator=separator, infer_schema=False, has_header=False)
     except pl.exceptions.PolarsError:
+        frame = pl.DataFrame()
+    if frame.width != len(header):
         _refuse_ragged(data, separator, label)
-        raise DataError(
-            f"{label} cannot be read as a table with separator {separator!r}; expected CSV or TSV"
-        ) from None
-    if frame.width != len(header) or (frame.height > 1 and frame.to_series(-1).null_count()):
+        raise DataError(f"{label} cannot be read as a table with separator {separator!r}; expected CSV or TSV")
+    if frame.height > 1 and frame.to_series(-1).null_count():
         _refuse_ragged(data, separator, label)
     frame = frame.slice(1)
     frame.columns = header
@@ -235,7 +233,7 @@ def _parse_csv(data: bytes, label: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
 
 
 def _separator(data: bytes) -> str:
-    line = data.split(b"\n", 1)[0]
+    line = b"".join(data.split(b"\n", 1)[0].split(b'"')[::2])  # what stands in quotes separates nothing
     counts = {s: line.count(s.encode()) for s in "\t,;|"}
     return max(counts, key=lambda s: counts[s]) if any(counts.values()) else ","
 
@@ -336,14 +334,22 @@ def _frame_of_native(native: Any, label: str) -> pl.DataFrame:
         frame = frame.collect("polars")
     names = [str(n) for n in frame.columns]
     refuse_duplicates(names, label)
+    return pl.DataFrame([_native_column(frame[n], str(n)) for n in frame.columns])
+
+
+def _native_column(column: Any, name: str) -> pl.Series:
+    """A column of any frame in polars; in pandas NaN is how a missing value is written."""
+    pandas = column.implementation.is_pandas_like()
     try:
-        return frame.to_polars()
-    except Exception:
-        return pl.DataFrame([series_of(n, frame[n].to_list()) for n in frame.columns])
+        series = column.to_polars().rename(name)
+    except Exception:  # each library has its own errors for columns of mixed kinds
+        values = column.to_list()
+        return series_of(name, [None if pandas and v != v else v for v in values])
+    return series.fill_nan(None) if pandas and series.dtype.is_float() else series
 
 
 def _from_frame(frame: pl.DataFrame, label: str) -> Raw:
-    from ._table import hash_frame
+    from ._hash import hash_frame
 
     if frame.height == 0:
         raise DataError(f"{label} has no rows; expected one run a row")

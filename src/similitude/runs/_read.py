@@ -53,7 +53,7 @@ def read_runs(
     ----------
     source
         A path to CSV, TSV, JSON, JSONL, Parquet or Arrow (text also gzipped), "-" for standard input, a data frame
-        narwhals knows (pandas, polars, pyarrow, duckdb), a mapping of columns, a list of dicts, or Runs.
+        narwhals knows (pandas, polars, pyarrow, duckdb), a mapping of columns or a list of dicts; Runs are given back.
     N, D, C, loss, U, M, step, run, group
         The column of that role: parameters, tokens, training FLOP, loss, unique tokens, tokens per parameter, step,
         run id, group. A role not given is looked for by its usual names, and what was found is in ``runs.assumed``.
@@ -90,24 +90,25 @@ def read_runs(
     >>> read_runs({"Model Size": ["70M"], "Tokens (B)": [1.4], "val_loss": [3.41]})
     Runs(1 runs: N 70M, D 1.4B, loss 3.41)
     """
-    if isinstance(source, Runs):
-        source, name = source.frame, name or source.source
-    raw = open_source(source, name)
     given = {"N": N, "D": D, "C": C, "loss": loss, "U": U, "M": M, "step": step, "run": run, "group": group}
     given = {k: v for k, v in given.items() if v is not None} | dict(columns or {})
     options = _Options(counts, flop_rule, censored, outliers, where, not_finite, check)
-    return _build(raw, given, dict(units or {}), options)
+    if isinstance(source, Runs):
+        if given or units or options != _Options():
+            raise ArgumentError(f"{source.source} is already Runs; use its methods: rename, where, count, declare")
+        return source
+    return _build(open_source(source, name), given, dict(units or {}), options)
 
 
 @dataclass(frozen=True, slots=True)
 class _Options:
-    counts: str | None
-    flop_rule: str
-    censored: str | None
-    outliers: str | None
-    where: str | None
-    not_finite: str
-    check: bool
+    counts: str | None = None
+    flop_rule: str = "6ND"
+    censored: str | None = None
+    outliers: str | None = None
+    where: str | None = None
+    not_finite: str = "error"
+    check: bool = True
 
     def __post_init__(self) -> None:
         if self.not_finite not in ("error", "drop", "censored"):
@@ -115,7 +116,7 @@ class _Options:
 
 
 def _build(raw: Raw, given: dict[str, str], units: dict[str, str | Unit], options: _Options) -> Runs:
-    frame, rows = _without_blank_rows(raw.frame)
+    frame, rows = _without_blank_rows(_flat(raw.frame))
     if not frame.width or not frame.height:
         raise DataError(f"{raw.source} has no rows; expected one run a row")
     binding = bind_roles(frame.columns, given, raw.source)
@@ -143,6 +144,15 @@ def _build(raw: Raw, given: dict[str, str], units: dict[str, str | Unit], option
     table = _settle_output(table, options.not_finite)
     _check(table, options.check)
     return table
+
+
+def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+    """Lists, structs and other objects in cells as text: they are labels at most."""
+    import polars as pl
+
+    odd = [s for s in frame if s.dtype.is_nested() or s.dtype in (pl.Object, pl.Binary, pl.Categorical, pl.Enum)]
+    text = [pl.Series(s.name, [None if v is None else str(v) for v in s.to_list()], dtype=pl.String) for s in odd]
+    return frame.with_columns(text)
 
 
 def _without_blank_rows(frame: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:

@@ -36,8 +36,14 @@ class Role:
     tiers: Mapping[str, int] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        tiers = {fold(a): 2 for a in self.loose.split()} | {fold(a): 1 for a in self.plain.split()}
+        own = {fold(self.name): 1} if len(self.name) > 1 else {}  # n, d and c in small letters mean other things too
+        tiers = {fold(a): 2 for a in self.loose.split()} | {fold(a): 1 for a in self.plain.split()} | own
         object.__setattr__(self, "tiers", tiers)
+
+    @property
+    def label(self) -> str:
+        """The name with its meaning, when they differ."""
+        return self.name if self.name == self.meaning else f"{self.name} ({self.meaning})"
 
     def tier(self, column: str) -> int | None:
         """0 for the role's own name, 1 for a plain alias, 2 for a loose one, None otherwise."""
@@ -155,7 +161,7 @@ def bind_roles(names: Iterable[str], given: Mapping[str, str], source: str) -> B
                 continue
             columns[role] = found
             if found != role:
-                assumed.append(f"column '{found}' is {role} ({ROLES[role].meaning})")
+                assumed.append(f"column '{found}' is {ROLES[role].label}")
         if unit := _unit_in_header(columns[role]):
             header_units[role] = unit
             assumed.append(f"column '{columns[role]}' is in the unit its header names")

@@ -15,6 +15,7 @@ from similitude._quantity import SCORE, Unit, parse_unit
 from . import _counting, _show
 from ._derive import derivations, find_rule
 from ._expression import parse_condition
+from ._hash import hash_frame
 from ._numbers import read_numbers
 from ._roles import COUNTS, ROLES
 
@@ -30,6 +31,7 @@ class Runs:
 
     Columns with a role have its name: ``N`` parameters, ``D`` tokens, ``C`` training FLOP, ``loss``, ``U`` unique
     tokens, ``M`` tokens per parameter, ``step``, ``run``. All others keep their own. Made by :func:`read_runs`.
+    `frame` holds the columns and is not to be changed in place; `row_numbers` are the 1-based rows of the source.
 
     >>> from similitude.runs import read_runs
     >>> runs = read_runs({"params": ["70M", "1.3B"], "tokens": [1.4e9, 2.6e10], "loss": [3.4, 2.6]})
@@ -100,7 +102,7 @@ class Runs:
         found = self._find(name)
         if found is not None:
             return found
-        role = f" ({ROLES[name].meaning})" if name in ROLES else ""
+        role = f" ({ROLES[name].meaning})" if name in ROLES and ROLES[name].meaning != name else ""
         remedy = f"; name it when reading, as in {name}='your column'" if name in ROLES else ""
         known = ", ".join(self.names)
         raise DataError(
@@ -347,7 +349,8 @@ class Runs:
 
         Takes a column that holds that count (`column`, or one with a usual name such as ``params_non_embedding``),
         else subtracts what the architecture columns say (d_model, vocabulary, context for learned positions, tied).
-        `head` defaults to what `embeddings` leaves sensible: kept. Columns derived from N before are taken out.
+        The head is kept unless ``head=False``. C and M that were derived from N are taken out, to be derived again;
+        tokens stay what they are.
         Raises QuestionError, with the remedy, when neither is known.
         """
         if name != "N":
@@ -372,11 +375,12 @@ class Runs:
 
         Raises DataError when known counting conventions, FLOP rules, outputs or units of a column differ.
         """
+        from ._join import join
+
         tables = list(tables)
         if not tables:
             raise ArgumentError("nothing to join: concat needs at least one table")
-        _counting.refuse_mixture(tables)
-        return _join(tables, label)
+        return join(tables, label)
 
     def to_frame(self, kind: str = "polars") -> Any:
         """The columns as a data frame: polars, pandas or pyarrow."""
@@ -442,56 +446,6 @@ def _restore(name: str, values: list[Any]) -> pl.Series:
     import polars as pl
 
     return pl.Series(name, values, strict=False)
-
-
-def _join(tables: list[Runs], label: str) -> Runs:
-    import polars as pl
-
-    names = _distinct([t.source for t in tables])
-    frames = [
-        t.frame if label in t.names else t.frame.with_columns(pl.lit(s).alias(label)) for t, s in zip(tables, names)
-    ]
-    known = [t.counts for t in tables if t.counts != "undeclared"]
-    sources = list(dict.fromkeys(t.source for t in tables))
-    return replace(
-        tables[0],
-        frame=pl.concat(frames, how="diagonal_relaxed"),
-        source=" + ".join(sources),
-        sha256=hashlib.sha256("".join(t.sha256 for t in tables).encode()).hexdigest(),
-        units={n: u for t in reversed(tables) for n, u in t.units.items()},
-        counts=known[0] if known else "undeclared",
-        assumed=tuple(dict.fromkeys(a for t in tables for a in t.assumed)),
-        provenance=(
-            *(f"{s}: {p}" for t, s in zip(tables, names) for p in t.provenance),
-            f"joined {len(tables)} tables",
-        ),
-        **{k: np.concatenate([getattr(t, k) for t in tables]) for k in ("row_numbers", "outliers", "censored")},
-        derived=tuple(dict.fromkeys(d for t in tables for d in t.derived)),
-        original_names={o: n for t in tables for o, n in t.original_names.items()},
-        citation="; ".join(dict.fromkeys(t.citation for t in tables if t.citation)),
-        licence="; ".join(dict.fromkeys(t.licence for t in tables if t.licence)),
-    )
-
-
-def _histories(tables: list[Runs], names: list[str]) -> list[str]:
-    return [f"{name}: {step}" for table, name in zip(tables, names) for step in table.provenance]
-
-
-def _distinct(names: list[str]) -> list[str]:
-    return [n if names.count(n) == 1 else f"{n} ({i + 1})" for i, n in enumerate(names)]
-
-
-def hash_frame(frame: pl.DataFrame) -> str:
-    """SHA-256 of names, kinds and values of a frame, the same on every machine."""
-    digest = hashlib.sha256()
-    for series in frame:
-        digest.update(f"{series.name}\0{series.dtype}\0{len(series)}\0".encode())
-        if series.dtype.is_numeric():
-            digest.update(series.is_null().to_numpy().tobytes())
-            digest.update(series.fill_null(0).to_numpy().tobytes())
-        else:
-            digest.update("\x1f".join("\x00" if v is None else str(v) for v in series.to_list()).encode())
-    return digest.hexdigest()
 
 
 def _are_rows(which: Any) -> bool:

@@ -122,6 +122,9 @@ def load(
         Only the runs with these values, as in ``experiment="llama_3__raw_loss"``.
 
     Raises DataError when the file cannot be had or is not the published one, ArgumentError for unknown names.
+
+    >>> load("chinchilla-epoch")  # doctest: +SKIP
+    Runs(245 runs: N 57.3M to 16.2B, D 245M to 318B, C 1.4e18 to 1.3e22, loss 2.08 to 5.01)
     """
     if outliers not in ("marked", "dropped", "unmarked"):
         raise ArgumentError(f"outliers = {outliers!r}; expected marked, dropped or unmarked")

@@ -1,0 +1,104 @@
+"""`similitude laws`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from similitude.cli._options import json_option, law_names
+from similitude.cli._output import print_json, print_text
+
+if TYPE_CHECKING:
+    from similitude.laws import Estimate, Law
+
+LONGEST = 60  # characters of a formula in the listing
+
+
+@click.command("laws")
+@click.argument("name", required=False, shell_complete=law_names)
+@json_option
+def command(name: str | None, as_json: bool) -> None:
+    """List the laws, or show one with its coefficients."""
+    from similitude.laws import catalogue, get
+
+    if name is None:
+        laws = list(catalogue().values())
+        print_json({"laws": [_entry(law) for law in laws]}) if as_json else print_text(_listing(laws))
+    else:
+        law = get(name.partition(":")[0])
+        print_json(_details(law)) if as_json else print_text(_page(law))
+
+
+def _entry(law: Law) -> dict[str, Any]:
+    return {
+        "name": law.name,
+        "title": law.title,
+        "formula": law.text(),
+        "inputs": {k: str(u) for k, u in law.inputs.items()},
+        "output": str(law.output),
+        "parameters": list(law.params),
+        "published": [f"{law.name}:{key}" for key in law.published],
+    }
+
+
+def _details(law: Law) -> dict[str, Any]:
+    sets = {key: _set(estimate) for key, estimate in law.published.items()}
+    return {
+        **_entry(law),
+        "about": law.doc,
+        "holds_for": law.validity,
+        "source": str(law.source) if law.source else None,
+        "latex": law.latex(),
+        "published": sets,
+        "bibtex": law.bibtex(),
+    }
+
+
+def _set(estimate: Estimate) -> dict[str, Any]:
+    return {
+        "values": dict(estimate.values),
+        "digits": dict(estimate.digits),
+        "counts": estimate.counts,
+        "source": str(estimate.source),
+        "note": estimate.note,
+    }
+
+
+def _listing(laws: list[Law]) -> Any:
+    from similitude._view import Table
+
+    rows = [(law.name, _short(law), ", ".join(law.published)) for law in laws]
+    note = "similitude laws NAME shows one, with its coefficients and sources."
+    return Table("Laws", ("name", "formula", "published"), rows, note=note)
+
+
+def _short(law: Law) -> str:
+    """The formula, or what the law is called where that is too long for a line."""
+    text = law.text()
+    return text if len(text) <= LONGEST else f"({law.title})"
+
+
+def _page(law: Law) -> str:
+    from similitude._view import Table, Text
+
+    inputs = ", ".join(f"{k} ({u})" if str(u) else k for k, u in law.inputs.items())
+    facts = [law.text(), *(" ".join(part.split()) for part in law.doc.split("\n\n"))]
+    facts += [f"Inputs: {inputs}. Output: {law.output or 'that of the runs'}."]
+    facts += [f"Holds for: {law.validity.rstrip('.')}."] if law.validity else []
+    facts += [f"Source: {law.source}."] if law.source else []
+    parts: list[Any] = [Text(law.title, facts)]
+    if law.published:
+        rows = [(key, *(e.digits.get(p, "") for p in law.params)) for key, e in law.published.items()]
+        first = next(iter(law.published))
+        parts.append(Table("Published coefficients", ("set", *law.params), rows))
+        parts.append(Text(points=[f"{key}: {_where(e)}" for key, e in law.published.items()]))
+        parts.append(
+            Text("", [f"A set stands where a FIT is expected: similitude predict {law.name}:{first} --at ..."])
+        )
+    return "\n\n".join(text for part in parts if (text := str(part)))
+
+
+def _where(estimate: Estimate) -> str:
+    counts = "" if estimate.counts == "undeclared" else f" N counts {estimate.counts}."
+    return f"{estimate.source}.{counts} {estimate.note}".strip()

@@ -1,0 +1,112 @@
+"""What leaves the program: one JSON document, text, notes on standard error, files that are whole or not there."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from similitude._errors import ArgumentError
+
+__all__ = ["check_target", "note", "print_json", "print_text", "to_json", "write_file"]
+
+
+def plain(value: Any) -> Any:
+    """Values that JSON can hold; a number that is not finite becomes None."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def to_json(document: Any, *, compact: bool = False) -> str:
+    """The document as JSON text, with no NaN or Infinity in it."""
+    separators = (",", ":") if compact else None
+    return json.dumps(
+        plain(document), allow_nan=False, ensure_ascii=False, indent=None if compact else 2, separators=separators
+    )
+
+
+def print_json(document: Any, *, compact: bool = False) -> None:
+    """The one document on standard output."""
+    _print(to_json(document, compact=compact), sys.stdout)
+
+
+def print_text(text: Any, *, error: bool = False) -> None:
+    """A result's own text."""
+    _print(str(text), sys.stderr if error else sys.stdout)
+
+
+def note(sentence: str) -> None:
+    """Something worth knowing, on standard error."""
+    _print(f"similitude: {sentence}", sys.stderr)
+
+
+def _print(text: str, stream: Any) -> None:
+    """Characters the terminal has no code for are replaced, not raised."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    click.echo(text.encode(encoding, "replace").decode(encoding), file=stream)
+
+
+def check_target(path: str | None, option: str = "-o") -> None:
+    """ArgumentError, before any work is done, when a file cannot be written at `path`."""
+    if path is None or path == "-":
+        return
+    target, folder = Path(path), Path(path).parent
+    if target.is_dir():
+        raise ArgumentError(f"{option} {path}: that is a directory; name a file in it")
+    if not folder.is_dir():
+        raise ArgumentError(f"{option} {path}: there is no directory '{folder}'; create it first")
+    if not os.access(folder, os.W_OK) and not (target.exists() and os.access(target, os.W_OK)):
+        raise ArgumentError(f"{option} {path}: no permission to write there")
+
+
+def write_file(path: str, content: str | bytes, option: str = "-o") -> None:
+    """Write under a temporary name, sync and rename: the file is whole, or as it was before."""
+    check_target(path, option)
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        if os.path.exists(path) and not os.path.isfile(path):  # a pipe or a device has no name to take over
+            Path(path).write_bytes(data)
+        else:
+            _replace(os.path.realpath(path), data)
+    except OSError as error:
+        raise ArgumentError(f"{option} {path}: cannot be written ({error.strerror or error})") from None
+
+
+def _replace(path: str, data: bytes) -> None:
+    import tempfile
+
+    folder, name = os.path.split(path)
+    handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, _mode(path))
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _mode(path: str) -> int:
+    """The mode of the file replaced, or the one a new file would get."""
+    try:
+        return os.stat(path).st_mode & 0o7777
+    except OSError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask

@@ -1,0 +1,122 @@
+"""`similitude predict`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from similitude._errors import ArgumentError
+from similitude.cli import _parse
+from similitude.cli._options import json_option
+from similitude.cli._output import print_json, print_text
+from similitude.cli._sources import read_estimate, read_points
+
+if TYPE_CHECKING:
+    from similitude.laws import Estimate, Prediction
+
+MANY = 200  # points beyond which the JSON document is not indented
+
+_EPILOG = """\b
+Examples:
+  similitude predict fit.json --at N=70B,D=1.4T --at N=8B,D=15T
+  similitude predict fit.json --points planned.csv --json
+  similitude predict chinchilla:besiroglu2024 --at N=70B,D=1.4T
+"""
+
+
+@click.command("predict", epilog=_EPILOG)
+@click.argument("fit")
+@click.option(
+    "--at", metavar="INPUT=VALUE,...", multiple=True, help="A point, e.g. N=70B,D=1.4T; may be given many times."
+)
+@click.option("--points", metavar="TABLE", help='A table with a point in each row ("-": standard input).')
+@click.option("--level", type=float, help="Coverage of the intervals.  [default: that of the fit]")
+@click.option("--group", metavar="VALUE", help="Which fit of those made --by a column.")
+@json_option
+def command(
+    fit: str, at: tuple[str, ...], points: str | None, level: float | None, group: str | None, as_json: bool
+) -> None:
+    """Predict at inputs, with intervals.
+
+    FIT is a file that 'similitude fit -o FIT' wrote ("-" for standard input), or a published set such as
+    chinchilla:besiroglu2024, which has no runs and so no interval.
+    """
+    if bool(at) == (points is not None):
+        raise ArgumentError("give points to predict at: either --at N=70B,D=1.4T or --points TABLE")
+    if fit == "-" and points == "-":
+        raise ArgumentError("the fit and the points cannot both come from standard input")
+    estimate = read_estimate(fit, group)
+    made = _at_table(estimate, points, level) if points is not None else _at_each(estimate, at, level)
+    if as_json:
+        document = [_entry(p) for p in made]
+        print_json({"predictions": document}, compact=len(document) > MANY)
+    else:
+        print_text(_table(estimate, made))
+
+
+def _at_each(estimate: Estimate, at: tuple[str, ...], level: float | None) -> list[Prediction]:
+    given = [{_symbol(estimate, k): v for k, v in point.items()} for point in _parse.points(at, estimate.law.inputs)]
+    return [estimate.predict(level=level, **point) for point in given]
+
+
+def _symbol(estimate: Estimate, name: str) -> str:
+    """The law's own name of an input that is called as its column was."""
+    renamed = getattr(getattr(estimate, "runs", None), "original_names", {})
+    return name if name in estimate.law.inputs else renamed.get(name, name)
+
+
+def _at_table(estimate: Estimate, source: str, level: float | None) -> list[Prediction]:
+    """One call for all rows, taken apart into a prediction each."""
+    from dataclasses import replace
+
+    inputs = read_points(source, estimate.law)
+    many = estimate.predict(level=level, **inputs)
+    columns = {k: getattr(many, k) for k in ("value", "low", "high", "extrapolation", "new_low", "new_high")}
+    return [
+        replace(
+            many,
+            at={k: float(v[i]) for k, v in inputs.items()},
+            **{k: None if v is None else _known(v[i]) for k, v in columns.items()},
+        )
+        for i in range(len(many.value))
+    ]
+
+
+def _known(value: float) -> float | None:
+    return float(value) if value == value and abs(value) != float("inf") else None
+
+
+def _entry(prediction: Prediction) -> dict[str, Any]:
+    return {**prediction.to_dict(), "unit": prediction.unit}
+
+
+def _table(estimate: Estimate, made: list[Prediction]) -> Any:
+    from similitude._view import Column, Table
+
+    first = made[0]
+    if first.level is None:
+        columns: list[Any] = [*estimate.law.inputs, Column("value", first.unit)]
+        note = "A published set has no runs behind it, so there is no interval."
+    else:
+        interval = Column(f"value, {first.level:.0%} interval", first.unit)
+        columns = [*estimate.law.inputs, interval, "a new run", "beyond the runs"]
+        note = ""
+    return Table(estimate.label, columns, [_row(estimate, p) for p in made], note=note)
+
+
+def _row(estimate: Estimate, p: Prediction) -> tuple[Any, ...]:
+    from similitude._quantity import format_quantity
+    from similitude._view import Interval
+
+    at = tuple(format_quantity(p.at[name]) for name in estimate.law.inputs)
+    if p.level is None:
+        return (*at, p.value)
+    new_run = Interval(p.value, p.new_low, p.new_high).text().partition(" ")[2]
+    return (*at, Interval(p.value, p.low, p.high), new_run, _reach(p))
+
+
+def _reach(p: Prediction) -> str:
+    if p.extrapolation is None:
+        return "unknown"
+    return f"{p.extrapolation:.3g}x the largest" if p.extrapolation > 1 else "within"

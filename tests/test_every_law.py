@@ -1,0 +1,245 @@
+"""What every law of the catalogue must satisfy, from its declaration alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from similitude import _bibliography, laws
+from similitude._dual import Dual
+from similitude.laws._expression import Binary, Call, Expression, Let, Negative, evaluate, names
+from similitude.laws._linear import affine_parts
+from similitude.laws._print import written_out
+
+LAWS = laws.catalogue()
+EVERY = pytest.mark.parametrize("law", LAWS.values(), ids=LAWS.keys())
+RANGES = {"N": (1e7, 1e10), "D": (1e9, 1e11), "U": (5e8, 5e10), "C": (1e18, 1e23), "M": (5.0, 640.0), "x": (10.0, 1e5)}
+
+# coefficients to evaluate laws at that have no published set
+EXAMPLES = {
+    "power": {"a": 3.0, "c": 0.25},
+    "power_floor": {"E": 0.4, "a": 3.0, "c": 0.25},
+    "power_scale": {"x_c": 3e8, "a": 0.08},
+    "nested": {"E": 1.8, "A": 480.0, "alpha": 0.35, "B": 2000.0, "beta": 0.36, "q": 0.6},
+}
+
+LINEAR = {
+    "power": ("a",),
+    "power_floor": ("E", "a"),
+    "power_scale": (),
+    "kaplan_n": (),
+    "kaplan_d": (),
+    "kaplan_c": (),
+    "kaplan": (),
+    "chinchilla": ("E", "A", "B"),
+    "chinchilla_tied": ("E", "A", "B"),
+    "nested": ("E",),
+    "overtrained": ("E", "a", "b"),
+    "data_constrained": ("E",),
+}
+
+
+def coefficients(law: laws.Law) -> dict[str, float]:
+    if law.published:
+        return dict(next(iter(law.published.values())).values)
+    return EXAMPLES[law.name]
+
+
+def some_inputs(law: laws.Law, count: int = 25, seed: int = 3) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    ranges = {**RANGES, "C": (1e-3, 1e2)} if law.name == "kaplan_c" else RANGES
+    return {k: np.exp(rng.uniform(*np.log(ranges[k]), count)) for k in law.inputs}
+
+
+def test_every_declared_law_is_listed_here():
+    assert set(LINEAR) == set(LAWS)
+
+
+@EVERY
+def test_broadcasts_parameters_against_runs(law):
+    inputs, values = some_inputs(law), coefficients(law)
+    factors = np.array([0.9, 1.0, 1.15])
+    batch = {k: (v * factors)[:, None] for k, v in values.items()}
+    out = law.evaluate(inputs, batch)
+    assert out.shape == (3, 25)
+    for i, factor in enumerate(factors):
+        for j in (0, 24):
+            one = law.evaluate(
+                {k: v[j] for k, v in inputs.items()}, {k: np.float64(v * factor) for k, v in values.items()}
+            )
+            assert out[i, j] == pytest.approx(one, rel=1e-14)
+
+
+@EVERY
+def test_is_finite_at_its_declared_starts(law):
+    inputs = some_inputs(law)
+    output = law.evaluate(inputs, coefficients(law))
+    grid = laws.start_grid(law, inputs, output, law.params)
+    sizes = {len(v) for v in grid.values()}
+    assert len(sizes) == 1
+    values = law.evaluate(inputs, {k: v[:, None] for k, v in grid.items()})
+    assert np.all(np.isfinite(values))
+    assert all(np.all((law.params[k].low <= v) & (v <= law.params[k].high)) for k, v in grid.items())
+
+
+def spelled_out(node: Expression) -> Expression:
+    """The tree in plain mathematics, which complex numbers can pass through."""
+    match node:
+        case Binary(sign, left, right):
+            return Binary(sign, spelled_out(left), spelled_out(right))
+        case Negative(argument):
+            return Negative(spelled_out(argument))
+        case Let(symbol, value):
+            return Let(symbol, spelled_out(value))
+        case Call(function, arguments):
+            plain = written_out(node)
+            return Call(function, tuple(map(spelled_out, arguments))) if plain is None else spelled_out(plain)
+    return node
+
+
+@EVERY
+def test_derivatives_agree_with_the_complex_step(law):
+    inputs, values = some_inputs(law), coefficients(law)
+    seeded = {k: Dual(np.float64(v), {j: 1.0}) for j, (k, v) in enumerate(values.items())}
+    dual = law.evaluate(inputs, seeded)
+    assert dual.value == pytest.approx(law.evaluate(inputs, values), rel=1e-13)
+    tree, step = spelled_out(law.expression), 1e-30
+    for j, name in enumerate(values):
+        shifted = {**inputs, **values, name: complex(values[name], step)}
+        expected = np.imag(evaluate(tree, shifted)) / step
+        got = np.broadcast_to(dual.partials.get(j, 0.0), expected.shape)
+        np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12 * np.max(np.abs(expected)))
+
+
+@EVERY
+def test_derivatives_by_inputs_agree_with_the_complex_step(law):
+    inputs, values = some_inputs(law), coefficients(law)
+    seeded = {k: Dual(v, {j: 1.0}) for j, (k, v) in enumerate(inputs.items())}
+    dual = law.evaluate(seeded, values)
+    tree = spelled_out(law.expression)
+    for j, name in enumerate(inputs):
+        step = 1e-30 * inputs[name]
+        expected = np.imag(evaluate(tree, {**inputs, **values, name: inputs[name] + 1j * step})) / step
+        got = np.broadcast_to(dual.partials.get(j, 0.0), expected.shape)
+        np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12 * np.max(np.abs(expected)))
+
+
+@EVERY
+def test_linear_parameters_are_those_of_the_formula(law):
+    assert law.linear == LINEAR[law.name]
+
+
+@EVERY
+def test_linear_parameters_rebuild_the_law(law):
+    inputs, values = some_inputs(law), coefficients(law)
+    others = {k: v for k, v in values.items() if k not in law.linear}
+    constant, basis = affine_parts(law, inputs, others, law.linear)
+    rebuilt = constant + sum(values[k] * column for k, column in zip(law.linear, basis))
+    np.testing.assert_allclose(rebuilt, law.evaluate(inputs, values), rtol=1e-12)
+
+
+PUBLISHED = [(law, key) for law in LAWS.values() for key in law.published]
+
+
+@pytest.mark.parametrize(("law", "key"), PUBLISHED, ids=[f"{law.name}:{key}" for law, key in PUBLISHED])
+def test_published_sets_are_complete_sourced_and_inside_the_domain(law, key):
+    estimate = laws.resolve(f"{law.name}:{key}")
+    assert set(estimate.values) == set(law.params)
+    for name, value in estimate.values.items():
+        assert law.params[name].low < value < law.params[name].high
+    assert estimate.source is not None
+    assert _bibliography.entry(estimate.source.key).link.startswith("https://")
+    assert estimate.source.where
+    assert estimate.counts in ("undeclared", "total", "without embeddings")
+    assert np.all(np.isfinite(law.evaluate(some_inputs(law), estimate.values)))
+
+
+@EVERY
+def test_text_reads_back_as_the_same_formula(law):
+    inputs, values = some_inputs(law), coefficients(law)
+    again = laws.formula_law(law.text(), tuple(law.inputs), longest=5000)
+    assert set(again.params) == set(law.params)
+    np.testing.assert_allclose(again.evaluate(inputs, values), law.evaluate(inputs, values), rtol=1e-14)
+
+
+@EVERY
+def test_text_means_the_same_to_sympy(law):
+    sympy = pytest.importorskip("sympy")
+    values = {**coefficients(law), **{k: float(v[0]) for k, v in some_inputs(law).items()}}
+    local = {k: sympy.Symbol(k, positive=True) for k in values}
+    local |= {"min": sympy.Min, "max": sympy.Max}
+    local["powersum"] = lambda x, y, q: (x ** (1 / q) + y ** (1 / q)) ** q
+    parsed = sympy.parse_expr(law.text().replace("^", "**"), local_dict=local)
+    number = parsed.subs({local[k]: sympy.Float(v, 30) for k, v in values.items()}).evalf(20)
+    assert float(number) == pytest.approx(float(law.evaluate(values, values)), rel=1e-11)
+
+
+@EVERY
+def test_latex_is_balanced_and_names_every_symbol(law):
+    text = law.latex()
+    assert text.count("{") == text.count("}")
+    assert text.count("\\left") == text.count("\\right")
+    assert text.count("\\begin") == text.count("\\end")
+    for name in (*law.inputs, *law.params):
+        head = name.partition("_")[0]
+        assert re.search(rf"(\\{head}\b|\b{head})", text), name
+
+
+ARITY = {"mfrac": 2, "msup": 2, "msub": 2, "msubsup": 3}
+ELEMENTS = {"math", "mrow", "mi", "mn", "mo", "mtable", "mtr", "mtd", "msqrt", *ARITY}
+
+
+@EVERY
+def test_mathml_is_valid_and_names_every_input(law):
+    root = ElementTree.fromstring(law.mathml())
+    assert root.tag == "{http://www.w3.org/1998/Math/MathML}math"
+    for element in root.iter():
+        tag = element.tag.partition("}")[2]
+        assert tag in ELEMENTS
+        if tag in ARITY:
+            assert len(element) == ARITY[tag]
+        if tag in ("mi", "mn", "mo"):
+            assert len(element) == 0
+            assert element.text
+    letters = {e.text for e in root.iter() if e.tag.endswith("}mi")}
+    assert set(law.inputs) <= letters
+
+
+@EVERY
+def test_survives_json(law):
+    stored = json.loads(json.dumps(law.to_dict()))
+    assert laws.Law.from_dict(stored) is law
+
+
+@EVERY
+def test_is_documented(law):
+    first, blank, *rest = law.doc.splitlines()
+    assert first.endswith(".")
+    assert blank == ""
+    assert "Use it" in " ".join(rest)
+    assert "Trap:" in " ".join(rest)
+    assert len(law.doc) < 700
+    assert law.title
+    assert law.source is not None
+    assert str(law.source).startswith(_bibliography.short(law.source.key))
+    assert set(names(law.expression)) == {*law.inputs, *law.params}
+
+
+@EVERY
+def test_bibtex_holds_every_source(law):
+    text = law.bibtex()
+    keys = re.findall(r"^@\w+\{(\w+),$", text, re.M)
+    assert set(keys) == {law.source.key, *(s.source.key for s in law.sets)}
+    assert len(keys) == len(set(keys))
+    assert text.count("{") == text.count("}")
+
+
+@EVERY
+def test_is_an_attribute_of_the_package(law):
+    assert getattr(laws, law.name) is law
+    assert laws.get(law.name) is law
+    assert law.name in laws.__all__
