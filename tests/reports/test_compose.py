@@ -15,7 +15,6 @@ from similitude.fitting._checklist import checklist
 from similitude.fitting._compare import compare_laws
 from similitude.fitting._figures import contour_figure, frontier, isoflop_figure, law_figure, residual_figure
 from similitude.planning import plan
-from similitude.planning._views import first_screen
 from similitude.reports import draw_text, page, report, save_figures
 
 TRUTH = sim.laws.chinchilla.published["besiroglu2024"]
@@ -107,7 +106,8 @@ def test_a_plan_alone_brings_its_fit(best):
 def test_published_coefficients_alone_make_a_plan_report():
     made = report(plan(TRUTH, flop=5.76e23))
     assert made.first is not None
-    assert "no interval" in made.first.get
+    assert "no interval" in made.first.sure
+    assert "No back-test" not in made.first.sure
     assert [s.title for s in made.sections] == ["Plan"]
     assert "72.2B" in draw_text(made)
 
@@ -219,6 +219,7 @@ def test_the_checklist_answers_from_the_fit(fit):
 
 def test_every_view_of_a_plan_is_plain_data(best, made):
     assert json.dumps(made.to_dict(), allow_nan=False)
-    screen = first_screen(best)
-    assert "No back-test" in screen.sure
+    screen = best.first_screen()
+    assert "No back-test" in made.first.sure
+    assert "back-test" not in screen.sure
     assert all(isinstance(v, (Table, Text, Figure)) for v in section(made, "Plan").items)

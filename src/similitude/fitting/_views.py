@@ -22,6 +22,8 @@ __all__ = [
     "without_a_plan",
 ]
 
+LEFT_OUT_IN_TURN = 1_000  # a refit for each run
+
 
 def parameter_rows(fit: Fit) -> list[tuple[str, float, float | None, float | None, str]]:
     """(parameter, value, low, high, state) in declared order; the state is fixed, tied, at a bound or free."""
@@ -96,23 +98,22 @@ def main_figure(fit: Fit) -> Any:
     return law_figure(fit)
 
 
-def evidence_tables(fit: Fit) -> tuple[Table | Text, ...]:
-    """What the fit hangs on: identifiability in words and numbers, and the most influential runs."""
-    report, influence = fit.identifiability(), fit.influence()
+def evidence_tables(fit: Fit, *, runs: bool = True) -> tuple[Table, ...]:
+    """What the fit hangs on: correlations of the estimates and, with `runs`, the most influential runs of a table small
+    enough to leave each out in turn."""
+    report = fit.identifiability()
     names = report.parameters
-    correlation = Table(
-        "Correlation of the estimates",
-        ("", *(Column(n, "", "right", 2) for n in names)),
-        [(n, *(float(v) for v in row)) for n, row in zip(names, report.correlation)],
-        note=f"Condition number of the scaled Jacobian: {report.condition:.0f} (good designs have 30 to 60).",
-    )
-    hangs = Table(
-        "Runs the fit hangs on",
-        (Column("row", align="left"), "parameter it moves most", Column("by", "standard errors", "right", 2)),
-        influence.largest(),
-        note="Each run left out in turn, all parameters fitted again.",
-    )
-    return (correlation, hangs) if len(names) > 1 else (hangs,)
+    tables = []
+    if len(names) > 1 and fit.identified:
+        rows = [(n, *(float(v) for v in row)) for n, row in zip(names, report.correlation)]
+        note = f"Condition number of the scaled Jacobian: {report.condition:.0f} (good designs have 30 to 60)."
+        columns = ("", *(Column(n, "", "right", 2) for n in names))
+        tables.append(Table("Correlation of the estimates", columns, rows, note))
+    if runs and len(fit.observed) <= LEFT_OUT_IN_TURN:
+        columns = (Column("row", align="left"), "parameter it moves most", Column("by", "standard errors", "right", 2))
+        note = "Each run left out in turn, all parameters fitted again."
+        tables.append(Table("Runs the fit hangs on", columns, fit.influence().largest(), note))
+    return tuple(tables)
 
 
 def provenance_table(fit: Fit) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from similitude._digits import format_number
+from similitude._errors import SimilitudeError
 from similitude._view import (
     Axis,
     Band,
@@ -22,7 +23,7 @@ from similitude._view import (
 )
 from similitude.planning._plan import Plan
 
-__all__ = ["first_screen", "plan_section", "plan_text"]
+__all__ = ["first_screen", "plan_section", "plan_text", "target"]
 
 
 def plan_section(plan: Plan) -> Section:
@@ -39,8 +40,12 @@ def plan_text(plan: Plan) -> str:
     return "\n\n".join(str(p).rstrip() for p in parts if p is not None)
 
 
-def first_screen(plan: Plan) -> FirstScreen:
-    """The four answers for a decision-maker: what to run, what it gives, how sure, what would change it."""
+def first_screen(plan: Plan, *, tested: str = "", reach: float | None = None) -> FirstScreen:
+    """The four answers for a decision-maker: what to run, what it gives, how sure, what would change it.
+
+    `tested` says what back-tests on the same runs found, `reach` how many times beyond their runs they went.
+    """
+    score = new_run(plan)
     ratio = format_number(plan.tokens_per_parameter.value, digits=3)
     run = (
         f"Train {_say(plan.N)} on {_say(plan.D)}, {ratio} tokens per parameter, for {_say(plan.compute)}"
@@ -48,12 +53,43 @@ def first_screen(plan: Plan) -> FirstScreen:
     )
     return FirstScreen(
         run=run,
-        get=f"{plan.label} puts the loss at {_say(plan.loss)}.",
-        sure=_sure_words(plan),
-        change=[_change_words(s.what, s.N, s.loss) for s in plan.sensitivity],
-        score=plan.loss,
-        ruler=_ruler(plan),
+        get=_get_words(plan, score),
+        sure=" ".join(said for said in (_sure_words(plan), tested) if said),
+        change=_changes(plan),
+        score=score,
+        ruler=_ruler(plan, reach),
     )
+
+
+def target(plan: Plan) -> Marker:
+    """The plan as a mark on a figure of loss against compute, with the interval of one new run."""
+    new, words = new_run(plan), f"plan: {format_number(plan.loss.value)}"
+    return Marker("plan", plan.training_flop, plan.loss.value, "target", y_low=new.low, y_high=new.high, label=words)
+
+
+def new_run(plan: Plan) -> Interval:
+    """Where one run of the plan would fall; the law's own interval where that is not known."""
+    estimate, at = plan.estimate, {"N": plan.N.value, "D": plan.D.value, **plan.at}
+    if estimate is None or plan.level is None or not set(estimate.law.inputs) <= set(at):
+        return plan.loss
+    try:
+        found = estimate.predict(level=plan.level, **{k: at[k] for k in estimate.law.inputs})
+    except SimilitudeError:
+        return plan.loss
+    return Interval(plan.loss.value, found.new_low, found.new_high, plan.loss.unit)
+
+
+def _get_words(plan: Plan, score: Interval) -> str:
+    if score is plan.loss:
+        return f"{plan.label} puts the loss at {_say(plan.loss)}."
+    return f"Loss of one run of this plan, {plan.level:.0%} interval; the law itself is at {_say(plan.loss)}."
+
+
+def _changes(plan: Plan) -> list[str]:
+    said = [_change_words(s.what, s.N, s.loss) for s in plan.sensitivity]
+    if plan.counts == "undeclared":
+        said.append("How N counts parameters is undeclared: with or without embeddings, optima have moved severalfold.")
+    return said[:3]
 
 
 def _cost_words(plan: Plan) -> str:
@@ -91,13 +127,14 @@ def _change_words(what: str, n: tuple[float, float], loss: tuple[float, float]) 
     return f"{what[0].upper()}{what[1:]}: N {sizes}, loss {loss[0]:.3f} to {loss[1]:.3f}."
 
 
-def _ruler(plan: Plan) -> Ruler | None:
+def _ruler(plan: Plan, reach: float | None = None) -> Ruler | None:
     observed = getattr(plan.estimate, "observed", None)
     found = observed.compute() if observed is not None else None
     if found is None:
         return None
     compute = np.asarray(found[0], float)
-    return Ruler("training compute", float(compute.min()), float(compute.max()), plan.training_flop, "FLOP")
+    ends = float(compute.min()), float(compute.max())
+    return Ruler("Training compute", *ends, plan.training_flop, "FLOP", tested=reach)
 
 
 def _table(plan: Plan) -> Table:
