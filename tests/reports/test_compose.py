@@ -106,7 +106,7 @@ def test_a_plan_alone_brings_its_fit(best):
 def test_published_coefficients_alone_make_a_plan_report():
     made = report(plan(TRUTH, flop=5.76e23))
     assert made.first is not None
-    assert "no interval" in made.first.sure
+    assert "no interval" in made.first.get
     assert "No back-test" not in made.first.sure
     assert [s.title for s in made.sections] == ["Plan"]
     assert "72.2B" in draw_text(made)

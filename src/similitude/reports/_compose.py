@@ -17,7 +17,7 @@ from similitude.fitting._compare import LawComparison
 from similitude.fitting._figures import contour_figure, isoflop_figure, law_figure, residual_figure
 from similitude.fitting._views import evidence_tables, parameter_table, provenance_table, summary, without_a_plan
 from similitude.planning import Plan
-from similitude.planning._show import first_screen, target
+from similitude.planning._views import first_screen, target
 from similitude.reports._page import page
 from similitude.reports._paper import save_figure
 
