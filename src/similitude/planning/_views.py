@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from similitude._digits import format_interval, format_number
+from similitude._digits import format_interval, format_number, in_powers
 from similitude._errors import SimilitudeError
 from similitude._view import Axis, Band, Column, Figure, FirstScreen, Interval, Line, Marker, Ruler, Table, Text
 from similitude.planning._plan import Plan, Sensitivity
@@ -36,7 +36,7 @@ def plan_table(plan: Plan) -> Table:
         ("compute", _shown(plan.compute)),
     ]
     if plan.inference_tokens:
-        rows += [("of which training", Interval(plan.training_flop, None, None, "FLOP").value),
+        rows += [("of which training", in_powers(format_number(plan.training_flop, "FLOP"))),
                  ("tokens served", format_number(plan.inference_tokens, "tokens"))]  # fmt: skip
     rows += [(k, _shown(v)) for k, v in (("time", plan.days), ("cost", plan.dollars)) if v is not None]
     rows += [(f"given {k}", v) for k, v in plan.at.items()]
@@ -53,7 +53,7 @@ def plan_table(plan: Plan) -> Table:
 def _shown(value: Interval) -> Interval | str:
     """A number that was given, or that has no interval, prints without one."""
     if value.low is None and value.high is None:
-        return format_number(value.value, str(value.unit))
+        return in_powers(format_number(value.value, str(value.unit)))
     return value
 
 
@@ -66,8 +66,8 @@ def _regret(plan: Plan) -> str:
     if r is None:
         return ""
     return (
-        f" Deciding on these coefficients rather than the true ones is expected to waste {r.compute:.2g} of the compute "
-        f"(at most {r.compute_high:.2g} with probability {r.level:.0%}; {r.draws:,} draws)."
+        f" Deciding on these coefficients, not the true ones, is expected to waste {_share(r.compute)} of the compute "
+        f"(at most {_share(r.compute_high)} with probability {r.level:.0%}; {r.draws:,} draws)."
     )
 
 
@@ -76,13 +76,20 @@ def off_optimum_table(plan: Plan) -> Table | None:
     if not plan.off_optimum:
         return None
     rows = [
-        (f"{_times(o.factor)} the best size", o.N, o.D, Interval(o.loss).value, f"{o.excess:+.4f}", f"{o.wasted:.1%}")
+        (
+            "the best size" if o.factor == 1 else f"{_times(o.factor)} of it",
+            o.N,
+            o.D,
+            o.loss,
+            f"{o.excess:+.4f}",
+            f"{o.wasted:.1%}",
+        )
         for o in plan.off_optimum
     ]
     columns = ("size", Column("N", "parameters", digits=3), Column("D", "tokens", digits=3), Column("loss", digits=5),
                Column("excess loss", align="right"), Column("compute wasted", align="right"))  # fmt: skip
-    return Table("What it costs to be off the optimum", columns, rows,
-                 note="Same compute throughout; the waste is what the optimum would have saved for the same loss.")  # fmt: skip
+    note = "Same compute throughout; the waste is what the optimum would have saved for the same loss."
+    return Table("What it costs to be off the optimum", columns, rows, note)
 
 
 def _times(factor: float) -> str:
@@ -99,7 +106,7 @@ def sensitivity_table(plan: Plan) -> Table | None:
 
 
 def _ends(pair: tuple[float, float], unit: str) -> tuple[str, str]:
-    low, high = (format_number(v, unit, 4, show_unit=False) for v in pair)
+    low, high = (format_number(v, unit, 3 if unit else 4, show_unit=False) for v in pair)
     return low, high
 
 
@@ -137,8 +144,11 @@ def allocation_figure(plan: Plan) -> Figure | None:
     seen = flop <= (largest or np.inf)
     if seen.sum() > 1:
         series.append(Line("best size, within the runs" if largest else "best size", flop[seen], best[seen]))
-    if (~seen).sum() > 1:
-        series.append(Line("best size, extrapolated", flop[~seen], best[~seen], role="extrapolated"))
+    beyond = ~seen
+    if 0 < seen.sum() < seen.size:
+        beyond[seen.sum() - 1] = True  # the dashed part starts where the solid one ends
+    if beyond.sum() > 1:
+        series.append(Line("best size, extrapolated", flop[beyond], best[beyond], role="extrapolated"))
     series.append(Marker("plan", plan.flop, plan.N.value, role="target", y_low=plan.N.low, y_high=plan.N.high))
     series += _tokens_series(plan)
     axis = Axis("Parameters, tokens", ticks="count")
@@ -177,14 +187,30 @@ def _new_run(plan: Plan) -> Interval:
     return Interval(found.value, found.new_low, found.new_high, plan.loss.unit)
 
 
-def first_screen(
-    plan: Plan, *, tested: tuple[str, float | None] = ("", None), ruler: Ruler | None = None
-) -> FirstScreen:
-    """The four answers. `tested` is what back-tests on the same runs found, in words, and how far they reached."""
+def first_screen(plan: Plan, *, tested: str = "", reach: float | None = None) -> FirstScreen:
+    """The four answers for a decision-maker.
+
+    `tested` says what back-tests on the same runs found, `reach` how many times beyond their runs they went.
+    """
     score = _new_run(plan)
     change = [_sentence(s) for s in plan.sensitivity]
-    change += [w for w in plan.warnings if "declare" in w][: 3 - len(change)]
-    return FirstScreen(_run(plan), _get(plan, score), _sure(plan, tested[0]), change[:3], score=score, ruler=ruler)
+    if plan.counts == "undeclared":
+        change.append(
+            "How parameters are counted is undeclared: with or without embeddings, optima have moved severalfold."
+        )
+    return FirstScreen(
+        _run(plan), _get(plan, score), _sure(plan, tested), change[:3], score=score, ruler=_ruler(plan, reach)
+    )
+
+
+def _ruler(plan: Plan, reach: float | None) -> Ruler | None:
+    """From the runs' compute to the plan's; None where the runs are not known."""
+    observed = getattr(plan.estimate, "observed", None)
+    found = observed.compute() if observed is not None else None
+    if found is None or not plan.extrapolation:
+        return None
+    low, high = float(found[0].min()), float(found[0].max())
+    return Ruler("Training compute", low, high, plan.extrapolation * high, "FLOP", reach)
 
 
 def _run(plan: Plan) -> str:
@@ -209,18 +235,15 @@ def _sure(plan: Plan, tested: str) -> str:
     if plan.N.low is not None or plan.N.high is not None:
         parts.append(f"The best size is {plan.N.text()}, at {plan.level:.0%}.")
     if plan.extrapolation is not None:
-        beyond = plan.extrapolation > 1
-        parts.append(
-            f"The target trains with {format_number(plan.extrapolation, digits=2)} times the compute of the largest run."
-            if beyond else "The target lies within the compute of the runs."
-        )  # fmt: skip
+        far = f"trains with {format_number(plan.extrapolation, digits=2)} times the compute of the largest run"
+        parts.append(f"The target {far if plan.extrapolation > 1 else 'lies within the compute of the runs'}.")
     if plan.regret is not None:
         parts.append(
             f"Not knowing the coefficients better is expected to waste {_share(plan.regret.compute)} of the compute."
         )
-    parts.append(
-        tested or "No back-test on these runs was asked for: compare laws to see how they would have forecast."
-    )
+    if plan.level is None:
+        parts.append("Nothing here says how sure these published coefficients are.")
+    parts += [tested] if tested else []
     return " ".join(parts)
 
 
