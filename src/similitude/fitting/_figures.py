@@ -198,8 +198,9 @@ def isoflop_figure(fit: Fit, *, runs: bool = True) -> Figure | None:
         minima.append(Marker("minimum", float(best_n[i]), float(best[i]), group=float(flop)))
     through = Line("through the minima", best_n, best, role="reference")
     note = f"Runs within {np.expm1(near):.0%} of a budget's compute are shown on its valley."
-    return Figure("IsoFLOP valleys", Axis("Parameters", "parameters"), output_axis(fit), [*valleys, through, *points, *minima],
-                  shade=Axis("Compute budget", "FLOP"), note=note if runs else "", name="isoflop-valleys")  # fmt: skip
+    return Figure("IsoFLOP valleys", Axis("Parameters", "parameters"), output_axis(fit),
+                  [*valleys, through, *points, *minima], shade=Axis("Compute budget", "FLOP"),
+                  note=note if runs else "", name="isoflop-valleys")  # fmt: skip
 
 
 def _budgets(compute: np.ndarray) -> tuple[np.ndarray, float]:
@@ -238,8 +239,9 @@ def contour_figure(fit: Fit, *, target: tuple[float, float] | None = None, runs:
         else []
     )
     series += [Marker("plan", *target, role="target")] if target else []
-    return Figure("Loss over parameters and tokens", Axis("Parameters", "parameters"), Axis("Training tokens", "tokens"),
-                  [s for s in series if s is not None], shade=Axis("Loss", output_axis(fit).unit), name="loss-contours")  # fmt: skip
+    return Figure("Loss over parameters and tokens", Axis("Parameters", "parameters"),
+                  Axis("Training tokens", "tokens"), [s for s in series if s is not None],
+                  shade=Axis("Loss", output_axis(fit).unit), name="loss-contours")  # fmt: skip
 
 
 def _levels(loss: np.ndarray) -> np.ndarray:

@@ -126,8 +126,9 @@ def _only_input(law: Law, runs: Runs) -> str:
         return varied[0]
     (symbol,) = law.inputs
     raise DataError(
-        f"{runs.source}: law '{law.name}' takes one input and the table has {', '.join(varied) or 'no numeric column'}; "
-        f"say which, with inputs={{'{symbol}': 'column'}} (on the command line --input {symbol}=column)"
+        f"{runs.source}: law '{law.name}' takes one input and the table has "
+        f"{', '.join(varied) or 'no numeric column'}; say which, with "
+        f"inputs={{'{symbol}': 'column'}} (on the command line --input {symbol}=column)"
     )
 
 

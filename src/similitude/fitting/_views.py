@@ -56,11 +56,14 @@ def _cell(fit: Fit, value: float, low: float | None, high: float | None, state: 
 def summary(fit: Fit) -> Text:
     """What was minimised on what, and the proof of the optimum."""
     lines = [
-        f"{len(fit.observed)} runs of {fit.runs.source}; {objective_sentence(fit)}; "
-        f"objective {fit.objective_value:.7g}.",
+        f"{_sample(fit)}; objective {fit.objective_value:.7g}.",
         f"{fit.convergence}; condition number {fit.condition:.0f}; residual sd {_noise(fit)}.",
     ]
     return Text("", lines, points=fit.warnings)
+
+
+def _sample(fit: Fit) -> str:
+    return f"{len(fit.observed)} runs of {fit.runs.source}; {objective_sentence(fit)}"
 
 
 def objective_sentence(fit: Fit) -> str:
@@ -143,7 +146,8 @@ def without_a_plan(fit: Fit) -> FirstScreen:
     law = Interval(found.value, found.low, found.high, found.unit).text()
     return FirstScreen(
         "No budget was asked for, so nothing is recommended: add a plan to this report.",
-        f"At {where}, ten times beyond the largest run: {found.level:.0%} interval of one new run. The law itself: {law}.",
+        f"At {where}, ten times beyond the largest run: {found.level:.0%} interval of one new run. "
+        f"The law itself: {law}.",
         f"Fitted to {len(fit.observed)} runs; residual standard deviation {_noise(fit)}.",
         fit.warnings[:3],
         score=Interval(found.value, found.new_low, found.new_high, found.unit),
