@@ -64,13 +64,14 @@ def _cell(fit: Fit, value: float, low: float | None, high: float | None, state: 
 def summary(fit: Fit) -> Text:
     """What was minimised on what, and the proof of the optimum."""
     lines = [
-        (
-            f"{len(fit.observed)} runs of {fit.runs.source}; {objective_sentence(fit)}; "
-            f"objective {fit.objective_value:.7g}."
-        ),
+        f"{_sample(fit)}; objective {fit.objective_value:.7g}.",
         f"{fit.convergence}; condition number {fit.condition:.0f}; residual sd {_noise(fit)}.",
     ]
     return Text("", lines, points=fit.warnings)
+
+
+def _sample(fit: Fit) -> str:
+    return f"{len(fit.observed)} runs of {fit.runs.source}; {objective_sentence(fit)}"
 
 
 def objective_sentence(fit: Fit) -> str:
