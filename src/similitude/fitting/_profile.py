@@ -17,6 +17,7 @@ from similitude.fitting._noise import residuals_at
 from similitude.fitting._objective import loss_terms, working_slope
 from similitude.fitting._problem import Problem
 from similitude.fitting._solver import minimise
+from similitude.fitting._student import student_quantile
 
 __all__ = ["Curvature", "Target", "condition_number", "coordinate_target", "delta_interval", "parameter_target", "profile_intervals"]
 
@@ -53,15 +54,11 @@ class Curvature:
 
     def rise(self, level: float) -> float:
         """How far the objective may rise inside an interval at this level."""
-        from scipy.special import fdtri
-
-        return float(fdtri(1, self.freedom, level)) * self.variance / (2 * self.slope)
+        return self.multiple(level) ** 2 * self.variance / (2 * self.slope)
 
     def multiple(self, level: float) -> float:
         """Student's t for a two-sided interval."""
-        from scipy.special import stdtrit
-
-        return float(stdtrit(self.freedom, 0.5 + level / 2))
+        return float(student_quantile(self.freedom, 0.5 + level / 2))
 
 
 @dataclass(frozen=True)
