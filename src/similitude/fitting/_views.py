@@ -10,6 +10,8 @@ from similitude._view import Column, FirstScreen, Interval, Ruler, Table, Text
 if TYPE_CHECKING:
     from similitude.fitting._fit import Fit
 
+LONGEST = 100  # characters of a formula that still read well on one line
+
 __all__ = [
     "evidence_tables",
     "fit_text",
@@ -44,8 +46,9 @@ def parameter_table(fit: Fit) -> Table:
     columns = ("parameter", Column(f"value, {fit.level:.0%} interval"), "state")
     if not any(row[2] for row in rows):
         rows, columns = [row[:2] for row in rows], columns[:2]
+    formula = fit.law.text()
     return Table(
-        f"{fit.law.title}: {fit.law.text()}",
+        f"{fit.law.title}: {formula}" if len(formula) <= LONGEST else "\n".join((fit.law.title, *fit.law.lines())),
         columns,
         rows,
         note=f"Intervals: {fit.method}{f', {fit.intervals.count} resamples' if fit.intervals.count else ''}.",
@@ -61,13 +64,14 @@ def _cell(fit: Fit, value: float, low: float | None, high: float | None, state: 
 def summary(fit: Fit) -> Text:
     """What was minimised on what, and the proof of the optimum."""
     lines = [
-        (
-            f"{len(fit.observed)} runs of {fit.runs.source}; {objective_sentence(fit)}; "
-            f"objective {fit.objective_value:.7g}."
-        ),
+        f"{_sample(fit)}; objective {fit.objective_value:.7g}.",
         f"{fit.convergence}; condition number {fit.condition:.0f}; residual sd {_noise(fit)}.",
     ]
     return Text("", lines, points=fit.warnings)
+
+
+def _sample(fit: Fit) -> str:
+    return f"{len(fit.observed)} runs of {fit.runs.source}; {objective_sentence(fit)}"
 
 
 def objective_sentence(fit: Fit) -> str:
