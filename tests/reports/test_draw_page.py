@@ -224,8 +224,8 @@ def test_of_very_many_grouped_points_each_group_keeps_its_share():
     x = np.geomspace(1, 100, 3000)
     figure = Figure("f", Axis("x"), Axis("y"), [Points("runs", x, x, group=1.0), Points("runs", x, 2 * x, group=2.0)])
     drawn = draw_html(figure)
-    assert drawn.count("<use") == 2 * 1000 + 1  # every third, and the legend's sample
-    assert "One in 3 of 6,000 points" in drawn
+    assert drawn.count("<use") == 2 * 500 + 1  # every sixth, and the legend's sample
+    assert "One in 6 of 6,000 points" in drawn
 
 
 def test_a_notebook_shows_a_view_with_its_style():

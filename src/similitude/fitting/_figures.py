@@ -55,7 +55,7 @@ def input_axis(fit: Fit, name: str) -> Axis:
     """The axis of one input."""
     words = {"N": "Parameters", "D": "Training tokens", "C": "Training compute", "U": "Unique tokens", "step": "Steps"}
     unit = fit.law.inputs[name].name if name in fit.law.inputs else ""
-    return Axis(words.get(name, name), unit)
+    return Axis(words.get(name, _worded(name)), unit)
 
 
 def _worded(name: str) -> str:

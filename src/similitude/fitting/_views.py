@@ -109,14 +109,21 @@ def evidence_tables(fit: Fit, *, runs: bool = True) -> tuple[Table, ...]:
     names = report.parameters
     tables = []
     if len(names) > 1 and fit.identified:
-        rows = [(n, *(float(v) for v in row)) for n, row in zip(names, report.correlation)]
+        rows = [(n, *(f"{v:.2f}" for v in row)) for n, row in zip(names, report.correlation)]
         note = f"Condition number of the scaled Jacobian: {report.condition:.0f} (good designs have 30 to 60)."
-        columns = ("", *(Column(n, "", "right", 2) for n in names))
+        columns = ("", *(Column(n, align="right") for n in names))
         tables.append(Table("Correlation of the estimates", columns, rows, note))
     if runs and len(fit.observed) <= LEFT_OUT_IN_TURN:
-        columns = (Column("row", align="left"), "parameter it moves most", Column("by", "standard errors", "right", 2))
+        columns = (Column("row", align="left"), "parameter it moves most", Column("by", "standard errors", "right"))
         note = "Each run left out in turn, all parameters fitted again."
-        tables.append(Table("Runs the fit hangs on", columns, fit.influence().largest(), note))
+        tables.append(
+            Table(
+                "Runs the fit hangs on",
+                columns,
+                [(row, name, f"{by:+.2f}") for row, name, by in fit.influence().largest()],
+                note,
+            )
+        )
     return tuple(tables)
 
 
@@ -163,12 +170,14 @@ def without_a_plan(fit: Fit) -> FirstScreen:
 
 def ruler(fit: Fit, reach: float, tested: float | None = None) -> Ruler | None:
     """The ruler from the runs to a target `reach` times beyond the largest; None where size is not defined."""
+    from similitude.fitting._figures import input_axis
+
     compute = fit.observed.compute()
     if compute is None:
         return None
     values, name = compute
     unit = _unit_of(fit, name) if name in fit.law.inputs else "FLOP"
-    label = "Training compute" if unit == "FLOP" else name
+    label = "Training compute" if unit == "FLOP" else input_axis(fit, name).label
     largest = float(values.max())
     return Ruler(label, float(values.min()), largest, reach * largest, unit, tested)
 

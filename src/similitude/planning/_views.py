@@ -106,7 +106,7 @@ def sensitivity_table(plan: Plan) -> Table | None:
 
 
 def _ends(pair: tuple[float, float], unit: str) -> tuple[str, str]:
-    low, high = (format_number(v, unit, 3 if unit else 4, show_unit=False) for v in pair)
+    low, high = (format_number(v, unit, 3, show_unit=False) if unit else f"{v:.3f}" for v in pair)
     return low, high
 
 
@@ -132,35 +132,31 @@ def _flatness(plan: Plan) -> str:
 
 
 def allocation_figure(plan: Plan) -> Figure | None:
-    """The best size against compute, with the band of the coefficients' uncertainty."""
+    """The best size and tokens against compute, with the bands of the coefficients' uncertainty."""
     c = plan.curves
     if len(c.flop) < 3:
         return None
     series: list[Any] = []
-    if c.N_low and plan.level:
-        series.append(Band(f"{plan.level:.0%} band", c.flop, c.N_low, c.N_high))
-    flop, best = np.array(c.flop), np.array(c.best_N)
-    largest = None if not plan.extrapolation else plan.training_flop / plan.extrapolation
-    seen = flop <= (largest or np.inf)
-    if seen.sum() > 1:
-        series.append(Line("best size, within the runs" if largest else "best size", flop[seen], best[seen]))
-    beyond = ~seen
-    if 0 < seen.sum() < seen.size:
-        beyond[seen.sum() - 1] = True  # the dashed part starts where the solid one ends
-    if beyond.sum() > 1:
-        series.append(Line("best size, extrapolated", flop[beyond], best[beyond], role="extrapolated"))
-    series.append(Marker("plan", plan.flop, plan.N.value, role="target", y_low=plan.N.low, y_high=plan.N.high))
-    series += _tokens_series(plan)
+    for name, best, low, high, here in (("size", c.best_N, c.N_low, c.N_high, plan.N),
+                                        ("tokens", c.best_D, c.D_low, c.D_high, plan.D)):  # fmt: skip
+        if low and plan.level:
+            series.append(Band(f"{plan.level:.0%} band", c.flop, low, high))
+        series += _split(plan, name, np.array(best))
+        series.append(Marker("plan", plan.flop, here.value, role="target", y_low=here.low, y_high=here.high))
     axis = Axis("Parameters, tokens", ticks="count")
     return Figure("Best size and tokens against compute", Axis("Compute", "FLOP"), axis, series, name="best-size")
 
 
-def _tokens_series(plan: Plan) -> list[Any]:
-    """Optimal tokens against compute, with their band."""
-    c = plan.curves
-    band = [Band("band of tokens", c.flop, c.D_low, c.D_high)] if c.D_low and plan.level else []
-    here = Marker("plan, tokens", plan.flop, plan.D.value, role="target", y_low=plan.D.low, y_high=plan.D.high)
-    return [*band, Line("best tokens", c.flop, c.best_D, "frontier", label="tokens"), here]
+def _split(plan: Plan, name: str, best: np.ndarray) -> list[Line]:
+    """A curve of the plan's frontier, dashed beyond the largest run, where the solid part ends."""
+    flop, role = np.array(plan.curves.flop), "frontier" if name == "tokens" else "fitted"
+    largest = plan.training_flop / plan.extrapolation if plan.extrapolation else np.inf
+    seen = int(np.sum(flop <= largest))
+    lines = [Line(f"best {name}", flop[:seen], best[:seen], role)] if seen > 1 else []
+    start = max(seen - 1, 0)
+    if flop.size - start > 1 and seen < flop.size:
+        lines.append(Line(f"best {name}, extrapolated", flop[start:], best[start:], "extrapolated", label=name))
+    return lines
 
 
 def _loss_axis(plan: Plan) -> Axis:

@@ -199,13 +199,15 @@ def _title(fits: Sequence[Fit], plans: Sequence[Plan], given: Sequence[Any]) -> 
         question = plans[0].question
         return question[:1].upper() + question[1:]
     if fits:
-        return f"{fits[0].law.title or fits[0].law.name} on {fits[0].runs.source}"
+        name = fits[0].law.title or fits[0].law.name
+        return f"{name[:1].upper()}{name[1:]} on {fits[0].runs.source}"
     return " and ".join(dict.fromkeys(type(r).__name__ for r in given))
 
 
 def _subtitle(fits: Sequence[Fit], plans: Sequence[Plan]) -> str:
     if fits:
-        return f"{fits[0].law.title} fitted to {len(fits[0].observed)} runs of {fits[0].runs.source}"
+        name = fits[0].law.title or fits[0].law.name
+        return f"{name[:1].upper()}{name[1:]} fitted to {len(fits[0].observed)} runs of {fits[0].runs.source}"
     return plans[0].label if plans else ""
 
 

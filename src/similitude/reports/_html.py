@@ -36,6 +36,7 @@ from similitude.reports._thin import thin
 
 __all__ = ["asset", "draw_html", "draw_notebook", "style"]
 
+LONG = 36  # characters from which a cell needs room to wrap in
 _KEYED = 12  # up to so many groups are named one by one, more become a colour bar
 
 
@@ -131,9 +132,13 @@ def _head(column: Column) -> str:
 
 
 def _row(row: Any, table: Table, right: list[bool]) -> str:
-    cells = [_cell(v, c) for v, c in zip(row, table.heads)]
-    first = f'<th scope="row"{_right(right[0])}>{cells[0]}</th>' if cells else ""
-    return first + "".join(f"<td{_right(r)}>{c}</td>" for c, r in zip(cells[1:], right[1:]))
+    parts = []
+    for i, (value, column) in enumerate(zip(row, table.heads)):
+        name = "num" if right[i] else "long" if isinstance(value, str) and len(value) > LONG else ""
+        tag, scope = ("th", ' scope="row"') if i == 0 else ("td", "")
+        shown = f' class="{name}"' if name else ""
+        parts.append(f"<{tag}{scope}{shown}>{_cell(value, column)}</{tag}>")
+    return "".join(parts)
 
 
 def _cell(cell: Cell, column: Column) -> str:

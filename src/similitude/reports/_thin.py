@@ -13,6 +13,7 @@ from similitude.reports._scale import Scale, scales_of
 __all__ = ["thin"]
 
 MOST_POINTS = 2000
+SHARED = 1000  # points shown of several large groups together
 _BINS = (48, 32)
 
 
@@ -30,7 +31,7 @@ def thin(figure: Figure) -> tuple[Figure, str]:
         series = tuple(_binned(s, x, y) if s in clouds else s for s in figure.series)
         said = f"{total:,} points are shown as counts in bins"
     else:
-        every = -(-total // MOST_POINTS)
+        every = -(-total // SHARED)
         series = tuple(_every(s, every) if isinstance(s, Points) and s in clouds else s for s in figure.series)
         said = f"One in {every} of {total:,} points is shown, evenly along each group"
     # The axes stay those of all points.
