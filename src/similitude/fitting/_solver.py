@@ -256,7 +256,7 @@ class _Loop:
         root = np.sqrt(np.maximum(v, 1e-300))
         columns = slopes * root[:, None, :]
         size = np.sqrt(np.einsum("bqn,bqn->bq", columns, columns))
-        held = np.logical_or(self._at_bound(u, gradient), size <= 0)
+        held: np.ndarray = np.logical_or(self._at_bound(u, gradient), size <= 0)
         size = np.where(size > 0, size, 1.0)
         columns = np.where(held[:, :, None], 0.0, columns / size[:, :, None])
         q = columns.shape[1]

@@ -113,7 +113,7 @@ def projected_grid(problem: Problem, given: Mapping[str, tuple[float, ...]]) -> 
     rest = [j for j in range(problem.free) if j not in linear]
     points = max(3, min(16, int(GRID ** (1 / max(len(rest), 1)))))
     ladders = [_ladder(problem, j, points, given) for j in rest]
-    picks = np.array(list(product(*ladders)), float).reshape(-1, len(rest))
+    picks = np.array(list(product(*ladders)), float)  # (points, len(rest)), one empty row where all is linear
     values: dict[str, object] = dict(coordinates.fixed)
     for column, j in enumerate(rest):
         values.update(dict.fromkeys(coordinates.groups[j], picks[:, column : column + 1]))
