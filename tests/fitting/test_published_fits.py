@@ -85,7 +85,7 @@ def test_repeated_data_with_the_base_law_held(home):
         "beta": 0.3526596,
     }
     law = sim.laws.data_constrained
-    near = sim.fit(law, runs, delta=1e-3, intervals="delta", fix=base, bound={"R_D_star": (1, 30)})
+    near = sim.fit(law, runs, delta=1e-3, intervals="delta", fix=base, bound={"R_D_star": (12, 19)})
     assert len(near.observed) == 182
     assert near.objective_value == pytest.approx(0.015825932, abs=2e-9)
     assert near.values["R_D_star"] == pytest.approx(15.3718, rel=1e-4)

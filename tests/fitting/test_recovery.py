@@ -7,7 +7,7 @@ import pytest
 
 import similitude as sim
 
-RANGES = {"N": (2e7, 2e9), "D": (4e8, 1e11), "C": (1e18, 1e21), "M": (5.0, 300.0), "x": (10.0, 1e6)}
+RANGES = {"N": (2e7, 2e9), "D": (4e8, 1e11), "U": (1e8, 1e10), "C": (1e18, 1e21), "M": (5.0, 300.0), "x": (10.0, 1e6)}
 MADE_UP = {
     "power": {"a": 12.0, "c": 0.27},
     "power_floor": {"E": 0.8, "a": 5.0, "c": 0.33},
