@@ -66,7 +66,7 @@ def test_noise_free_runs_give_the_coefficients_back(law, truth):
 
 @pytest.mark.parametrize(("law", "truth"), CASES)
 def test_a_little_noise_moves_the_law_a_little(law, truth):
-    runs, inputs, y = _simulated(law, truth)
+    _, inputs, y = _simulated(law, truth)
     error = np.random.default_rng(8).normal(0, 1e-3, y.size)
     noisy = sim.read_runs({**inputs, "score": y * np.exp(error)}, loss="score", check=False)
     fit = sim.fit(law, noisy, inputs={k: k for k in law.inputs}, intervals="delta")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from similitude._errors import ArgumentError, DataError, QuestionError, SimilitudeError
+from similitude.fitting._quantiles import t_quantile
 from similitude.laws import Law
 from similitude.runs import Runs
 
@@ -45,11 +46,9 @@ class PowerTrend:
         coefficient = float(np.exp(y.mean() - slope * centre))
         if len(x) < 3:
             return cls(coefficient, slope, None, None)
-        from scipy.special import stdtrit
-
         left = y - y.mean() - slope * (x - centre)
         error = np.sqrt(left @ left / (len(x) - 2) / ((x - centre) @ (x - centre)))
-        reach = float(error * stdtrit(len(x) - 2, 0.5 + level / 2))
+        reach = float(error * t_quantile(len(x) - 2, 0.5 + level / 2))
         return cls(coefficient, slope, slope - reach, slope + reach)
 
 

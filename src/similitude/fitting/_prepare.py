@@ -181,6 +181,15 @@ def _cluster_labels(runs: Runs, intervals: Intervals) -> np.ndarray | None:
     return runs.labels(intervals.cluster)
 
 
+def _centre(law: Law, inputs: Mapping[str, np.ndarray], name: str) -> float:
+    """The geometric mean of an input, together with others in tokens where it is in tokens: laws compare D with U."""
+    unit = law.inputs[name]
+    alike = [
+        k for k, u in law.inputs.items() if k == name or (u == unit and unit.kind not in ("count", "ratio", "score"))
+    ]
+    return float(np.exp(np.mean([np.mean(np.log(inputs[k])) for k in alike])))
+
+
 def pose(law: Law, observed: Observed, objective: Objective, constraints: Constraints) -> Problem:
     """The problem of fitting a law to runs.
 
@@ -188,7 +197,7 @@ def pose(law: Law, observed: Observed, objective: Objective, constraints: Constr
     """
     centre = None
     if law.positive_inputs:
-        centre = {k: float(np.exp(np.mean(np.log(v)))) for k, v in observed.inputs.items()}
+        centre = {k: _centre(law, observed.inputs, k) for k in law.inputs}
     coordinates = Coordinates.build(
         law,
         constraints.fix,
@@ -199,9 +208,17 @@ def pose(law: Law, observed: Observed, objective: Objective, constraints: Constr
         tuple(constraints.prior),
     )
     law.check_names([*constraints.prior, *constraints.start])
-    if len(observed) + len(constraints.prior) <= len(coordinates):
+    _check_constraints(law, constraints)
+    finished = len(observed) if observed.censored is None else int(np.sum(~observed.censored))
+    if observed.censored is not None and observed.labels is not None:
         raise QuestionError(
-            f"{observed.source}: {len(observed)} runs cannot determine {len(coordinates)} free parameters "
+            f"{observed.source}: censored runs and errors shared within a run cannot be modelled together: drop the "
+            "censored runs, or say intervals=Intervals(cluster=None)"
+        )
+    if finished + len(constraints.prior) <= len(coordinates):
+        noun = "runs" if finished == len(observed) else "runs that were not censored"
+        raise QuestionError(
+            f"{observed.source}: {finished} {noun} cannot determine {len(coordinates)} free parameters "
             f"({', '.join(coordinates.names)}): at least {len(coordinates) + 1} are needed; add runs, or fix parameters"
         )
     inner = {k: np.asarray(v, float) for k, v in coordinates.inner_inputs(observed.inputs).items()}
@@ -213,6 +230,17 @@ def pose(law: Law, observed: Observed, objective: Objective, constraints: Constr
         centres, spreads = zip(*constraints.prior.values(), strict=True)
         priors = Priors(tuple(constraints.prior), tuple(map(float, centres)), tuple(map(float, spreads)))
     return Problem(coordinates, inner, observed.y, objective, weights, observed.censored, None, priors)
+
+
+def _check_constraints(law: Law, constraints: Constraints) -> None:
+    for name, value in constraints.fix.items():
+        if name in constraints.prior:
+            raise ArgumentError(f"'{name}' is both fixed and given a prior; choose one")
+        word = law.params[name]
+        low = 0.0 if word.transform in ("log", "logit") else word.low  # a term may be switched off
+        high = 1.0 if word.transform == "logit" else word.high
+        if not low <= value <= high:
+            raise ArgumentError(f"fix {name} = {value:g}: it must lie between {low:g} and {high:g}")
 
 
 def constant_inputs(observed: Observed) -> list[tuple[str, float]]:

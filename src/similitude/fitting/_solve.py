@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from similitude._errors import QuestionError
-from similitude.fitting._noise import Spread, clustered, estimate_offsets, estimate_spread, residuals_at
+from similitude.fitting._noise import Spread, clustered, estimate_offsets, estimate_spread, informative, residuals_at
 from similitude.fitting._objective import noise_scale, tied_delta
 from similitude.fitting._options import Intervals
 from similitude.fitting._prepare import Observed, constant_inputs
@@ -61,7 +61,7 @@ def solve(problem: Problem, observed: Observed, intervals: Intervals, start: Map
     rows = starting_rows(problem, start)
     _refuse_constant(problem, rows[0], observed)
     problem, u, convergence = _optimum(problem, rows, persistent=bool(start))
-    freedom = float(max(problem.runs - problem.free, 1))
+    freedom = float(max(informative(problem, u).sum() - problem.free, 1))
     order = np.arange(problem.runs)
     spread = None
     if intervals.noise == "scale":
@@ -69,6 +69,8 @@ def solve(problem: Problem, observed: Observed, intervals: Intervals, start: Map
         if found is None:
             raise QuestionError(f"noise='scale' needs compute: give N and D, or C, as inputs of {problem.law.name}")
         problem, u, spread = estimate_spread(problem, u, *found)
+        if problem.objective.loss == "huber" and problem.objective.delta is None:
+            problem, u = _settle(problem, u)  # the weights have changed what a residual is
         freedom = max(freedom - 2, 1.0)
     if observed.labels is not None:
         problem = replace(problem, objective=replace(problem.objective, loss="squares"), delta=None)
@@ -108,7 +110,7 @@ def _optimum(problem: Problem, rows: np.ndarray, *, persistent: bool) -> tuple[P
     if len(stage.priors):
         stage, u = _settle_priors(stage, u)
     ends = found.u
-    if huber and problem.objective.delta is not None:  # nearly least absolute deviation has optima the smooth loss lacks
+    if huber and problem.objective.delta is not None:  # near least absolute deviation there are optima of its own
         ends = np.concatenate([ends, rows])
     final = _finish(stage, ends, u, persistent)
     value = float(final.objective[final.best()])
@@ -137,7 +139,7 @@ def _finish(problem: Problem, rows: np.ndarray, best: np.ndarray, persistent: bo
 
 def _positive_delta(problem: Problem, u: np.ndarray) -> float:
     r, _ = residuals_at(replace(problem, delta=None), u)
-    r = r[np.isfinite(r)]
+    r = r[np.isfinite(r) & informative(problem, u)]
     delta = tied_delta(r, problem.free) if r.size else 0.0
     return max(delta, 1e-12 * float(np.median(np.abs(problem.y))) if not problem.objective.log else 1e-12)
 
@@ -168,9 +170,10 @@ def _settle_priors(problem: Problem, u: np.ndarray) -> tuple[Problem, np.ndarray
 def _noise_of(problem: Problem, u: np.ndarray) -> float:
     """The standard deviation of a run's error, by the measure that belongs to the loss."""
     r, _ = residuals_at(problem, u)
+    r = r[informative(problem, u)]
     if problem.objective.loss == "huber":
         return noise_scale(r, problem.free)
-    return float(np.sqrt(np.sum(r**2) / max(problem.runs - problem.free, 1)))
+    return float(np.sqrt(np.sum(r**2) / max(r.size - problem.free, 1)))
 
 
 def _certify(problem: Problem, u: np.ndarray) -> tuple[np.ndarray, float, bool, float]:
