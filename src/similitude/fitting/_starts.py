@@ -75,9 +75,7 @@ def _ladder(problem: Problem, j: int, points: int, given: Mapping[str, tuple[flo
             own = np.asarray(given[name], float)
             return own if points == 1 else np.unique(np.outer(own, AROUND[: max(1, points // 2 * 2 - 1)]))
     starts = np.asarray(word.starts or ((0.1, 0.3, 1.0) if word.transform == "log" else (-1.0, 0.1, 1.0)), float)
-    if word.relative == "output":
-        starts = starts * max(float(np.min(problem.y)), 1e-300)
-    elif word.exponent:  # sizes of a term where its input is 1: the scaled centre
+    if word.relative == "output" or word.exponent:
         starts = starts * max(float(np.min(problem.y)), 1e-300)
     elif word.relative is not None:
         starts = starts * _middle(problem, word.relative)
