@@ -48,8 +48,7 @@ def objective_at(problem: Problem, u: np.ndarray, *, case: np.ndarray | None = N
     """The objective of each row of coordinates."""
     pieces = []
     for rows in _chunks(len(u), problem.runs):
-        r, _ = problem.residuals(u[rows])
-        rho = loss_terms(r, problem.deltas, problem.objective.asymmetry)[0]
+        rho = loss_terms(problem.misfits(u[rows]), problem.deltas, problem.objective.asymmetry)[0]
         pieces.append(np.sum(rho if case is None else rho * case[rows], axis=-1))
     return np.concatenate(pieces)
 
