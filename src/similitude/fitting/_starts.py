@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 
-from similitude.fitting._problem import Problem
+from similitude.fitting._problem import Problem, _factors
 from similitude.fitting._solver import objective_at
 from similitude.laws._linear import affine_parts
 
@@ -22,7 +23,9 @@ GRID = 150  # points of the projected grid, all nonlinear coordinates together
 LATTICE = 400  # starts tried where nothing can be projected out
 SAMPLE = 2_000  # runs used to choose starts: more do not change which valley is the deepest
 KEPT = 4
-AROUND = np.array([1.0, 1 / 3, 3.0, 0.1, 10.0, 0.01, 100.0])  # a given start is the centre of a search, not its only point
+AROUND = np.array(
+    [1.0, 1 / 3, 3.0, 0.1, 10.0, 0.01, 100.0]
+)  # a given start is the centre of a search, not its only point
 
 
 @dataclass(frozen=True)
@@ -74,13 +77,39 @@ def _ladder(problem: Problem, j: int, points: int, given: Mapping[str, tuple[flo
     starts = np.asarray(word.starts or ((0.1, 0.3, 1.0) if word.transform == "log" else (-1.0, 0.1, 1.0)), float)
     if word.relative == "output":
         starts = starts * max(float(np.min(problem.y)), 1e-300)
+    elif word.exponent:  # sizes of a term where its input is 1: the scaled centre
+        starts = starts * max(float(np.min(problem.y)), 1e-300)
     elif word.relative is not None:
-        starts = starts * float(np.exp(np.mean(np.log(problem.inputs[word.relative]))))
+        starts = starts * _middle(problem, word.relative)
     line = word.open(starts)
     if points > len(starts) and word.relative is None and word.transform == "log":
         line = np.linspace(line.min() - 1.4, line.max() + 1.2, points)
     low, high = problem.coordinates.low[j], problem.coordinates.high[j]
     return word.close(np.clip(line, low, high))
+
+
+def _middle(problem: Problem, name: str) -> float:
+    return float(np.exp(np.mean(np.log(problem.inputs[name]))))
+
+
+def _in_inner_units(
+    problem: Problem, picks: np.ndarray, columns: Sequence[int], given: Mapping[str, Any]
+) -> np.ndarray:
+    """Rows of starts as the engine's parameters: amplitudes of A / x^alpha carried from x = 1 to the middle of x, and
+    values that the user gave divided by what scaling multiplies them with."""
+    coordinates = problem.coordinates
+    place = {name: column for column, j in enumerate(columns) for name in coordinates.groups[j]}
+    rows = {**coordinates.fixed, **{name: picks[:, column] for name, column in place.items()}}
+    complete = {k: rows.get(k, 1.0) for k in problem.law.params}
+    factors = _factors(problem.law, complete, coordinates.scale, coordinates.moved)
+    out = picks.copy()
+    for name, column in place.items():
+        word = problem.law.params[name]
+        if name in given:
+            out[:, column] /= factors.get(name, 1.0)
+        elif word.exponent:
+            out[:, column] *= _middle(problem, str(word.relative)) ** complete[word.exponent]
+    return out
 
 
 def _lattice(problem: Problem, given: Mapping[str, tuple[float, ...]]) -> np.ndarray:
@@ -92,6 +121,7 @@ def _lattice(problem: Problem, given: Mapping[str, tuple[float, ...]]) -> np.nda
     else:
         rng = np.random.default_rng(0)
         picks = np.stack([rng.choice(x, LATTICE) for x in ladders], axis=-1)
+    picks = _in_inner_units(problem, picks, range(free), given)
     return _rows(problem, {g: picks[:, j] for j, g in enumerate(problem.coordinates.groups)}, len(picks))
 
 
@@ -112,6 +142,7 @@ def projected_grid(problem: Problem, given: Mapping[str, tuple[float, ...]]) -> 
     points = max(3, min(16, int(GRID ** (1 / max(len(rest), 1)))))
     ladders = [_ladder(problem, j, points, given) for j in rest]
     picks = np.array(list(product(*ladders)), float).reshape(-1, len(rest))
+    picks = _in_inner_units(problem, picks, rest, given)
     values: dict[str, object] = dict(coordinates.fixed)
     for column, j in enumerate(rest):
         values.update(dict.fromkeys(coordinates.groups[j], picks[:, column : column + 1]))
