@@ -22,6 +22,8 @@ NEW_ISSUE = "please report it with the command and the output of SIMILITUDE_DEBU
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line on `arguments` (those of the process by default); returns the exit code."""
+    for library in ("OPENBLAS", "MKL"):  # matrices here are small: a thread for each core costs more than it gains
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     try:
         code = _run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from similitude.fitting._approaches import Allocation, envelope, isoflop
+from typing import TYPE_CHECKING, Any
+
 from similitude.fitting._bootstrap import Bootstrap
-from similitude.fitting._compare import LawComparison, compare_laws
 from similitude.fitting._fit import Fit, Grouped, fit
 from similitude.fitting._objective import Objective
 from similitude.fitting._options import Intervals
-from similitude.fitting._simulate import simulate
+
+if TYPE_CHECKING:
+    from similitude.fitting._approaches import Allocation, envelope, isoflop
+    from similitude.fitting._compare import LawComparison, compare_laws
+    from similitude.fitting._simulate import simulate
+
+# what a plain fit does not need is imported on first use
+_HOME = {
+    "Allocation": "_approaches",
+    "envelope": "_approaches",
+    "isoflop": "_approaches",
+    "LawComparison": "_compare",
+    "compare_laws": "_compare",
+    "simulate": "_simulate",
+}
 
 __all__ = [
     "Allocation",
@@ -24,3 +38,11 @@ __all__ = [
     "isoflop",
     "simulate",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _HOME:
+        raise AttributeError(f"module 'similitude.fitting' has no attribute {name!r}")
+    return getattr(import_module(f"similitude.fitting.{_HOME[name]}"), name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from similitude.fitting._noise import leverages, residuals_at
+from similitude.fitting._quantiles import t_quantile
 
 if TYPE_CHECKING:
     from similitude.fitting._fit import Fit
@@ -23,9 +24,9 @@ def new_run_ends(
 ) -> np.ndarray:
     """Ends (points, 2) for a new run, from the law's values (points,) and ends (points, 2); NaN where unknown.
 
-    From 40 independent runs on, the residuals (divided by sqrt(1 - leverage)) are added to the law's uncertainty as they
-    are, so that heavy tails are followed; with fewer, a normal of the residual standard deviation with Student's t. A
-    new run of clustered runs draws a new offset as well.
+    From 40 independent runs on, the residuals (divided by sqrt(1 - leverage)) are added to the law's uncertainty as
+    they are, so that heavy tails are followed; with fewer, a normal of the residual standard deviation with Student's
+    t. A new run of clustered runs draws a new offset as well.
     """
     log = fit.objective.log
     with np.errstate(all="ignore"):
@@ -55,8 +56,6 @@ def _relative_noise(fit: Fit, flat: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def _with_residuals(fit: Fit, centre: np.ndarray, edges: np.ndarray, relative: np.ndarray, level: float) -> np.ndarray:
     """Quantiles of the sum of the law's error (a t on each side, matched to its ends) and a resampled residual."""
-    from scipy.special import stdtrit
-
     problem = fit.solution.problem
     r, slopes = residuals_at(problem, fit.solution.u)
     errors = np.sort(-r / np.sqrt(1 - leverages(slopes)))
@@ -64,7 +63,7 @@ def _with_residuals(fit: Fit, centre: np.ndarray, edges: np.ndarray, relative: n
     if errors.size > 4 * QUANTILES:
         errors = np.quantile(errors, (np.arange(4 * QUANTILES) + 0.5) / (4 * QUANTILES))
     freedom = fit.solution.freedom
-    t = stdtrit(freedom, (np.arange(QUANTILES) + 0.5) / QUANTILES)
+    t = t_quantile(freedom, (np.arange(QUANTILES) + 0.5) / QUANTILES)
     unit = fit.curvature.multiple(level)
     below, above = (centre - edges[:, 0]) / unit, (edges[:, 1] - centre) / unit
     out = np.full((len(centre), 2), np.nan)

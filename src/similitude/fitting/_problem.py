@@ -13,6 +13,7 @@ from similitude._dual import Dual
 from similitude._errors import ArgumentError
 from similitude.fitting._objective import Objective
 from similitude.laws import Law, Parameter
+from similitude.laws._linear import probes
 
 __all__ = ["Clusters", "Coordinates", "Priors", "Problem"]
 
@@ -23,9 +24,9 @@ FLOOR_DEPTH = 12.0  # how many e-folds under the smallest output a floor may sin
 class Coordinates:
     """The free coordinates of a law: groups of tied parameters on the real line, and the parameters held fixed.
 
-    Where the law allows, the engine works with inputs divided by `scale` (their geometric means). Its *inner* parameters
-    are those of the scaled inputs: an exponent is the same, a coefficient is its term at the centre of the data. That
-    takes the near-collinearity of log A and alpha, and the curvature it brings, out of the problem.
+    Where the law allows, the engine works with inputs divided by `scale` (their geometric means). Its *inner*
+    parameters are those of the scaled inputs: an exponent is the same, a coefficient is its term at the centre of the
+    data. That takes the near-collinearity of log A and alpha, and the curvature it brings, out of the problem.
     """
 
     law: Law
@@ -70,7 +71,9 @@ class Coordinates:
         plain = cls(law, tuple(groups), words, {k: float(v) for k, v in fix.items()}, low, high)
         moved = _moved(law, centre) if centre else None
         if centre and moved is not None and not moved & {*fix, *bound, *pinned, *(n for t in ties for n in t)}:
-            return replace(plain, scale=MappingProxyType(dict(centre)), moved=tuple(k for k in law.params if k in moved))
+            return replace(
+                plain, scale=MappingProxyType(dict(centre)), moved=tuple(k for k in law.params if k in moved)
+            )
         return plain
 
     @property
@@ -122,9 +125,7 @@ class Coordinates:
         return next((j for j, g in enumerate(self.groups) if name in g), None)
 
 
-def _factors(
-    law: Law, params: Mapping[str, Any], scale: Mapping[str, float], names: Sequence[str]
-) -> dict[str, Any]:
+def _factors(law: Law, params: Mapping[str, Any], scale: Mapping[str, float], names: Sequence[str]) -> dict[str, Any]:
     """What turns inner parameters into the law's own: one factor for each coefficient and each scale of an input.
 
     A coefficient's factor is its basis function at the scaled centre over that at the centre itself, found by switching
@@ -150,9 +151,8 @@ def _factors(
 
 def _moved(law: Law, centre: Mapping[str, float]) -> set[str] | None:
     """The parameters that change when inputs are divided by `centre`, or None where the law does not keep its form."""
-    rng = np.random.default_rng(3)
-    inputs = {k: g * np.exp(rng.normal(0, 0.5, 7)) for k, g in centre.items()}
-    params = {k: rng.uniform(0.2, 0.7) for k in law.params}
+    inputs = {k: g * np.exp(2 * probes(j, 7) - 1) for j, (k, g) in enumerate(centre.items())}
+    params = {k: 0.2 + 0.5 * float(probes(j, 9)[-1]) for j, k in enumerate(law.params, len(centre))}
     names = [k for k, w in law.params.items() if k in law.linear or w.relative in law.inputs]
     with np.errstate(all="ignore"):
         factors = _factors(law, params, centre, names)
@@ -255,9 +255,7 @@ class Problem:
     def subset(self, keep: np.ndarray) -> Problem:
         """The same problem on some of the runs (without clusters)."""
         pick = {k: v[keep] for k, v in self.inputs.items()}
-        optional = {
-            k: None if (v := getattr(self, k)) is None else v[keep] for k in ("root_weights", "censored")
-        }
+        optional = {k: None if (v := getattr(self, k)) is None else v[keep] for k in ("root_weights", "censored")}
         return replace(self, inputs=pick, y=self.y[keep], clusters=None, **optional)
 
     def predict(self, u: np.ndarray) -> np.ndarray:

@@ -16,9 +16,18 @@ import numpy as np
 from similitude.fitting._noise import residuals_at
 from similitude.fitting._objective import loss_terms, working_slope
 from similitude.fitting._problem import Problem
+from similitude.fitting._quantiles import t_quantile
 from similitude.fitting._solver import minimise
 
-__all__ = ["Curvature", "Target", "condition_number", "coordinate_target", "delta_interval", "parameter_target", "profile_intervals"]
+__all__ = [
+    "Curvature",
+    "Target",
+    "condition_number",
+    "coordinate_target",
+    "delta_interval",
+    "parameter_target",
+    "profile_intervals",
+]
 
 ROUNDS = 14
 CLOSE = 2e-3  # relative accuracy of an end, in units of the distance from the optimum
@@ -53,15 +62,11 @@ class Curvature:
 
     def rise(self, level: float) -> float:
         """How far the objective may rise inside an interval at this level."""
-        from scipy.special import fdtri
-
-        return float(fdtri(1, self.freedom, level)) * self.variance / (2 * self.slope)
+        return self.multiple(level) ** 2 * self.variance / (2 * self.slope)
 
     def multiple(self, level: float) -> float:
         """Student's t for a two-sided interval."""
-        from scipy.special import stdtrit
-
-        return float(stdtrit(self.freedom, 0.5 + level / 2))
+        return float(t_quantile(self.freedom, 0.5 + level / 2))
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,7 @@ class _Search:
         return value, gradient
 
     def advance(self) -> bool:
-        """One round: the constrained minimum at each trial distance, then a better distance. False when all is known."""
+        """One round: the constrained minimum at each trial distance, then a better one. False when all is known."""
         live = np.flatnonzero(np.isnan(self.end) & ~self.open)
         if not live.size:
             return False
@@ -201,7 +206,9 @@ class _Search:
         tight = np.isfinite(high) & (high - low < CLOSE * np.maximum(self.width[live], 1e-300) * 0.5)
         # an unreachable value is a wall, not a rise of the objective: the profile stays open there
         self.open[live[tight & np.isinf(r_high)]] = True
-        self.end[live[tight & np.isfinite(r_high)]] = (self.centre[live] + self.side[live] * low)[tight & np.isfinite(r_high)]
+        self.end[live[tight & np.isfinite(r_high)]] = (self.centre[live] + self.side[live] * low)[
+            tight & np.isfinite(r_high)
+        ]
         self.open[live[np.isinf(high) & (low > FAR * self.error[live])]] = True
 
     def ends(self) -> np.ndarray:

@@ -292,6 +292,8 @@ def _settle_output(table: Runs, not_finite: str) -> Runs:
             f"{table.source}, column '{column_name(table, table.output)}', row {row}: {series[at]}; expected a finite "
             "number: leave such runs out with not_finite='drop', or keep them as crashed with not_finite='censored'"
         )
+    if not (missing.any() or broken.any()):
+        return table
     if not_finite == "censored":
         table = replace(table, censored=table.censored | broken)
     clean = pl.when(pl.Series(broken)).then(None).otherwise(pl.col(table.output)).alias(table.output)
