@@ -1,0 +1,35 @@
+"""The page of the documentation with every command's help: python -m similitude.cli._reference > docs/cli.md"""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from similitude.cli._commands import COMMANDS, root
+
+__all__ = ["reference"]
+
+WIDTH = 80
+
+
+def reference() -> str:
+    """The page as Markdown, the same on every machine."""
+    parts = ["# Command line", "", "Every page here is what `--help` prints.", "", *_block("similitude", root, None)]
+    context = click.Context(root, info_name="similitude", terminal_width=WIDTH)
+    for name in COMMANDS:
+        command = root.get_command(context, name)
+        assert command is not None
+        parts += [f"## similitude {name} {{ #{name} }}", "", *_block(name, command, context)]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _block(name: str, command: click.Command, parent: click.Context | None) -> list[str]:
+    context = command.context_class(command, info_name=name, parent=parent, terminal_width=WIDTH)
+    lines = [line.rstrip() for line in command.get_help(context).splitlines()]
+    return ["```text", *lines, "```", ""]
+
+
+if __name__ == "__main__":
+    os.environ["NO_COLOR"] = "1"
+    click.echo(reference(), nl=False)
