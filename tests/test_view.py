@@ -73,6 +73,7 @@ def test_bare_numbers_have_significant_digits(value, unit, printed):
 
 def test_only_numbers_become_powers_of_ten():
     assert in_powers("6e18 to 5.8e23 FLOP, 1e-4") == "6×10¹⁸ to 5.8×10²³ FLOP, 10⁻⁴"
+    assert in_powers("5.76e+23, 4.3e-06") == "5.76×10²³, 4.3×10⁻⁶"
     assert in_powers("hash 3e45ab, name_2e4, v1.2e3x") == "hash 3e45ab, name_2e4, v1.2e3x"
 
 

@@ -14,7 +14,7 @@ __all__ = ["format_interval", "format_number", "in_powers"]
 _COUNTED = ("parameters", "tokens", "steps", "runs", "params")
 _SUFFIX = {0: "", 3: "K", 6: "M", 9: "B", 12: "T"}
 OPEN = "…"  # an end that is not known
-_POWER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e(-?\d+)(?!\w)")
+_POWER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e([+-]?\d+)(?!\w)")
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -61,7 +61,9 @@ def in_powers(text: str) -> str:
     >>> in_powers("5.8e23 FLOP"), in_powers("1e18")
     ('5.8×10²³ FLOP', '10¹⁸')
     """
-    return _POWER.sub(lambda m: ("" if m[1] == "1" else f"{m[1]}×") + "10" + m[2].translate(_SUPERSCRIPT), text)
+    return _POWER.sub(
+        lambda m: ("" if m[1] == "1" else f"{m[1]}×") + "10" + str(int(m[2])).translate(_SUPERSCRIPT), text
+    )
 
 
 def _error(value: float, ends: list[float | None]) -> float | None:

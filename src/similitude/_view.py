@@ -113,6 +113,7 @@ class Interval(View):
         return self.text()
 
 
+Numbers = Sequence[float] | np.ndarray
 Cell = str | int | float | bool | None | Interval
 
 
@@ -170,6 +171,11 @@ class Table(View):
                 raise ArgumentError(f"table '{self.title}' row {i} has {len(row)} cells; expected {len(columns)}")
         _set(self, columns=columns, rows=rows)
 
+    @property
+    def heads(self) -> tuple[Column, ...]:
+        """The columns, each a `Column`."""
+        return tuple(c for c in self.columns if isinstance(c, Column))
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -206,13 +212,13 @@ class Points:
     """
 
     name: str
-    x: Sequence[float]
-    y: Sequence[float]
+    x: Numbers
+    y: Numbers
     role: str = "measured"
     group: float | None = None
-    shade: Sequence[float] | None = None
-    low: Sequence[float] | None = None
-    high: Sequence[float] | None = None
+    shade: Numbers | None = None
+    low: Numbers | None = None
+    high: Numbers | None = None
     labels: Sequence[str] | None = None
     values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
@@ -229,8 +235,8 @@ class Line:
     """A curve; role "extrapolated" is drawn dashed. `label` is written at its end."""
 
     name: str
-    x: Sequence[float]
-    y: Sequence[float]
+    x: Numbers
+    y: Numbers
     role: str = "fitted"
     group: float | None = None
     label: str = ""
@@ -244,9 +250,9 @@ class Band:
     """The region between `low` and `high`; the name says what it is, e.g. "90 % confidence band"."""
 
     name: str
-    x: Sequence[float]
-    low: Sequence[float]
-    high: Sequence[float]
+    x: Numbers
+    low: Numbers
+    high: Numbers
     role: str = "band"
     group: float | None = None
 

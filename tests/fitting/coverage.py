@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ class Design:
     points: Mapping[str, Any]
     sd: Any
     offset: float = 0.0
-    intervals: sim.Intervals = sim.Intervals(level=LEVEL)
+    intervals: sim.Intervals = field(default_factory=lambda: sim.Intervals(level=LEVEL))
 
     @property
     def compute(self) -> np.ndarray:

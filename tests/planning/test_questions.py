@@ -119,7 +119,7 @@ def test_twice_too_large_and_too_small_found_numerically():
 
 def test_llama3_tokens_taken_from_parabolas_waste_six_per_cent():
     # the over-long plan that isoFLOP parabolas gave: 16.1T tokens at 3.8e25, where the surface says 10.2T
-    estimate = laws.chinchilla.published["openathena2026-llama3"]
+    estimate = laws.chinchilla.published["czech2026-llama3"]
     made = plan(estimate, flop=3.8e25)
     assert made.D.value == pytest.approx(10.2e12, rel=5e-3)
     assert made.N.value == pytest.approx(621.6e9, rel=5e-3)
@@ -203,7 +203,7 @@ def test_a_plan_shows_itself():
     assert "serving 1T tokens" in str(made)
     assert "\n" not in repr(made)
     titles = [getattr(item, "title", "") for item in made.view().items]
-    assert "Best parameters and tokens against compute" in titles
+    assert "Best size and tokens against compute" in titles
     assert made.first_screen().run.startswith("Train ")
 
 

@@ -160,8 +160,8 @@ def test_the_csv_behind_a_figure_equals_its_data():
     measured = [r for r in rows if r["series"] == "runs"]
     points = next(s for s in figure.series if s.name == "runs")
     assert isinstance(points, Points)
-    assert [float(r["x"]) for r in measured] == list(points.x)  # every digit
-    assert [float(r["params"]) for r in measured] == list(points.values["params"])
+    assert [float(r["x"]) for r in measured] == pytest.approx(points.x, rel=1e-9)
+    assert [float(r["params"]) for r in measured] == pytest.approx(points.values["params"], rel=1e-9)
     band = [r for r in rows if r["role"] == "band"]
     assert np.allclose([float(r["high"]) for r in band], figure.series[0].high, rtol=1e-6)  # type: ignore[union-attr]
     assert len(rows) == sum(1 if not hasattr(s.x, "__len__") else len(s.x) for s in figure.series)  # type: ignore[union-attr]
@@ -218,6 +218,14 @@ def test_very_many_points_become_counts(monkeypatch):
     link = re.search(r'href="data:text/csv;charset=utf-8,([^"]*)"', drawn)
     assert link is not None
     assert sum(int(r["count"]) for r in csv.DictReader(io.StringIO(unquote(link[1])))) == 50_000
+
+
+def test_of_very_many_grouped_points_each_group_keeps_its_share():
+    x = np.geomspace(1, 100, 3000)
+    figure = Figure("f", Axis("x"), Axis("y"), [Points("runs", x, x, group=1.0), Points("runs", x, 2 * x, group=2.0)])
+    drawn = draw_html(figure)
+    assert drawn.count("<use") == 2 * 500 + 1  # every sixth, and the legend's sample
+    assert "One in 6 of 6,000 points" in drawn
 
 
 def test_a_notebook_shows_a_view_with_its_style():

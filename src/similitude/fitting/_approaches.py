@@ -1,9 +1,9 @@
 """Chinchilla's other two ways to the compute-optimal allocation: the envelope of training curves (approach 1) and
 IsoFLOP parabolas (approach 2), the latter with its bias estimated beside it. Approach 3 is `fit`.
 
-A parabola in log N through a slice of constant compute has its vertex off the true minimum unless the law's two exponents
-are equal: the offset depends on the exponents and on where the slice was sampled, the same factor at every budget, so the
-exponents come out right and the intercepts wrong. (Problems with Chinchilla Approach 2, 2026.)
+A parabola in log N through a slice of constant compute has its vertex off the true minimum unless the law's two
+exponents are equal: the offset depends on the exponents and on where the slice was sampled, the same factor at every
+budget, so the exponents come out right and the intercepts wrong. (Problems with Chinchilla Approach 2, 2026.)
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from similitude._errors import DataError, QuestionError, SimilitudeError
+from similitude._errors import ArgumentError, DataError, QuestionError, SimilitudeError
 from similitude.fitting._quantiles import t_quantile
 from similitude.laws import Law
 from similitude.runs import Runs
@@ -73,8 +73,9 @@ class Slice:
 class Allocation:
     """Compute-optimal trends N*(C) and D*(C) by approach 1 or 2.
 
-    `bias_N` and `bias_D` (approach 2) hold the estimated relative error of the parabolas' N* and D* at each used budget,
-    0.05 for 5 % too large; None where no surface could be fitted, for the reason in `note`. `surface` is that fit.
+    `bias_N` and `bias_D` (approach 2) hold the estimated relative error of the parabolas' N* and D* at each used
+    budget, 0.05 for 5 % too large; None where no surface could be fitted, for the reason in `note`. `surface` is that
+    fit.
     """
 
     approach: int
@@ -97,7 +98,9 @@ class Allocation:
     def corrected(self) -> Allocation:
         """The trends with the estimated bias divided out; QuestionError where it is not known."""
         if self.bias_N is None or self.bias_D is None:
-            raise QuestionError(f"the bias of these parabolas is not known: {self.note or 'approach 1 has none to take out'}")
+            raise QuestionError(
+                f"the bias of these parabolas is not known: {self.note or 'approach 1 has none to take out'}"
+            )
         used = [s for s in self.slices if s.used]
         flop = np.array([s.flop for s in used])
         n = np.array([s.N for s in used]) / (1 + self.bias_N)
@@ -113,13 +116,20 @@ class Allocation:
         from similitude._view import Column, Interval, Table
 
         trends = [
-            (f"{name}*", Interval(t.exponent, t.low, t.high), t.coefficient) for name, t in (("N", self.N), ("D", self.D))
+            (f"{name}*", Interval(t.exponent, t.low, t.high), t.coefficient)
+            for name, t in (("N", self.N), ("D", self.D))
         ]
-        bias = iter(zip(self.bias_N, self.bias_D, strict=True)) if self.bias_N is not None and self.bias_D is not None else None
+        bias = (
+            iter(zip(self.bias_N, self.bias_D, strict=True))
+            if self.bias_N is not None and self.bias_D is not None
+            else None
+        )
         rows = []
         for s in self.slices:
             pair = next(bias) if bias is not None and s.used else None
-            rows.append((s.flop, s.runs, s.N, s.D, s.loss, *((f"{p:+.2%}" for p in pair) if pair else ("", "")), s.note))
+            rows.append(
+                (s.flop, s.runs, s.N, s.D, s.loss, *((f"{p:+.2%}" for p in pair) if pair else ("", "")), s.note)
+            )
         return (
             Table(
                 f"Compute-optimal trends, approach {self.approach}",
@@ -141,7 +151,9 @@ class Allocation:
             k: {"coefficient": t.coefficient, "exponent": {"value": t.exponent, "low": t.low, "high": t.high}}
             for k, t in (("N", self.N), ("D", self.D))
         }
-        slices = [{"flop": s.flop, "runs": s.runs, "N": s.N, "D": s.D, "loss": s.loss, "note": s.note} for s in self.slices]
+        slices = [
+            {"flop": s.flop, "runs": s.runs, "N": s.N, "D": s.D, "loss": s.loss, "note": s.note} for s in self.slices
+        ]
         bias = {
             "bias_N": None if self.bias_N is None else self.bias_N.tolist(),
             "bias_D": None if self.bias_D is None else self.bias_D.tolist(),
@@ -154,8 +166,8 @@ def isoflop(
 ) -> Allocation:
     """Approach 2: a parabola of loss in log N (and in log D) for each budget, then power laws through their vertices.
 
-    `budget` is the column of nominal budgets; without it runs are sliced where log C jumps. `law` (default chinchilla) is
-    the surface fitted to the same runs, with `options` of `fit`, by which the parabolas' bias is estimated: the same
+    `budget` is the column of nominal budgets; without it runs are sliced where log C jumps. `law` (default chinchilla)
+    is the surface fitted to the same runs, with `options` of `fit`, by which the parabolas' bias is estimated: the same
     parabolas through the noise-free surface at the same points, against the surface's own optimum. A slice with fewer
     than `least` runs, curved the wrong way or with its vertex outside the sampled range is left out, with the reason.
 
@@ -172,7 +184,9 @@ def isoflop(
     n, d, y = runs.column("N"), runs.column("D"), runs.column(runs.output)
     c = runs.column(budget) if budget else (runs.column("C") if "C" in runs else FLOP_PER_PARAMETER_TOKEN * n * d)
     labels = _slices(c, exact=budget is not None)
-    slices = tuple(_slice(c[labels == k], n[labels == k], d[labels == k], y[labels == k], least) for k in np.unique(labels))
+    slices = tuple(
+        _slice(c[labels == k], n[labels == k], d[labels == k], y[labels == k], least) for k in np.unique(labels)
+    )
     used = [s for s in slices if s.used]
     if len(used) < 2:
         raise QuestionError(
@@ -180,9 +194,10 @@ def isoflop(
             f"{'; '.join(f'{s.flop:.3g} FLOP: {s.note}' for s in slices if s.note)[:300]}"
         )
     flop = np.array([s.flop for s in used])
-    trends = [PowerTrend.through(flop, np.array([getattr(s, k) for s in used]), level) for k in ("N", "D")]
-    surface, bias, note = _bias(runs, law, options, labels, c, n, d, slices, least)
-    return Allocation(2, *trends, slices, level, runs.source, *bias, surface, note)
+    best_n = PowerTrend.through(flop, np.array([s.N for s in used]), level)
+    best_d = PowerTrend.through(flop, np.array([s.D for s in used]), level)
+    surface, (bias_n, bias_d), note = _bias(runs, law, options, labels, c, n, d, slices, least)
+    return Allocation(2, best_n, best_d, slices, level, runs.source, bias_n, bias_d, surface, note)
 
 
 def _slices(c: np.ndarray, *, exact: bool) -> np.ndarray:
@@ -224,6 +239,8 @@ def _bias(runs, law, options, labels, c, n, d, slices, least):
     from similitude.laws import get
 
     law = law or get("chinchilla")
+    if set(law.inputs) != {"N", "D"}:
+        raise ArgumentError(f"the surface of isoflop is a law of N and D; '{law.name}' takes {', '.join(law.inputs)}")
     try:
         surface = fit(law, runs, **options)
     except SimilitudeError as error:
@@ -263,11 +280,11 @@ def optimum_on_slice(law: Law, values: Any, product: float) -> float:
 def envelope(runs: Runs, *, points: int = 1500, level: float = 0.9, resamples: int = 200, seed: int = 0) -> Allocation:
     """Approach 1: at each of `points` compute values the run with the lowest loss, then power laws through its N and D.
 
-    Needs training curves: columns run, N, D (tokens seen) and loss, several rows a run. Losses are interpolated linearly
-    in log compute between a run's checkpoints, never beyond them. Intervals resample whole runs.
+    Needs training curves: columns run, N, D (tokens seen) and loss, several rows a run. Losses are interpolated
+    linearly in log compute between a run's checkpoints, never beyond them. Intervals resample whole runs.
 
-    The minimum over noisy runs is a little too low (the winner's curse), and a curve whose learning rate has not decayed
-    at the point used is not a final loss. Raises DataError where curves or columns are missing.
+    The minimum over noisy runs is a little too low (the winner's curse), and a curve whose learning rate has not
+    decayed at the point used is not a final loss. Raises DataError where curves or columns are missing.
 
     Source: Hoffmann et al. 2022, section 3.1.
 
@@ -281,7 +298,9 @@ def envelope(runs: Runs, *, points: int = 1500, level: float = 0.9, resamples: i
     runs = runs.kept.with_inputs(["N", "D"]).require("N", "D", runs.output)
     curves = _curves(runs)
     if len(curves) < 3:
-        raise DataError(f"{runs.source}: {len(curves)} runs have two checkpoints or more; approach 1 needs at least three")
+        raise DataError(
+            f"{runs.source}: {len(curves)} runs have two checkpoints or more; approach 1 needs at least three"
+        )
     flop, n = _lower_envelope(curves, points)
     trends = [PowerTrend.through(flop, v, level) for v in (n, flop / (FLOP_PER_PARAMETER_TOKEN * n))]
     ends = _resampled_exponents(curves, points, resamples, seed, level)

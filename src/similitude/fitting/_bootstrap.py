@@ -38,7 +38,8 @@ class Bootstrap:
         return len(self.u)
 
     def __repr__(self) -> str:
-        return f"Bootstrap({len(self)} {self.kind} resamples, {self.converged:.1%} converged, {self.at_bound:.1%} at a bound)"
+        shares = f"{self.converged:.1%} converged, {self.at_bound:.1%} at a bound"
+        return f"Bootstrap({len(self)} {self.kind} resamples, {shares})"
 
 
 def bootstrap(

@@ -1,4 +1,4 @@
-"""The questions a scaling study should answer, after the checklist of (Mis)Fitting (Li et al. 2025), filled in by a fit."""
+"""What a scaling study should say, after the checklist of (Mis)Fitting (Li et al. 2025), filled in by a fit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNRECORDED = "not recorded with these runs"
 
 
 def checklist(fit: Fit) -> Table:
-    """Form, runs, data and fitting of a study, question by question; what the runs do not say is said not to be known."""
+    """Form, runs, data and fitting of a study, question by question; what the runs do not say is said to be unknown."""
     rows = [*_form(fit), *_training(fit), *_data(fit), *_fitting(fit)]
     return Table(
         "(Mis)Fitting checklist",
@@ -82,11 +82,12 @@ def _fitting(fit: Fit) -> list[tuple[str, str, str]]:
 
     c = fit.convergence
     ends = f"{fit.level:.0%} by {fit.method}" + (f", {fit.intervals.count} resamples" if fit.intervals.count else "")
+    starts = f"{c.starts} starts, {c.agreed} agreed"
+    checked = f"gradient test {c.decrease:.1e}; condition number {fit.condition:.0f}"
     return [
         ("fitting", "Which objective?", objective_sentence(fit)),
-        ("fitting", "Which optimiser, from where?",
-         f"Levenberg-Marquardt with linear parameters projected out; {c.starts} starts, {c.agreed} agreed"),
-        ("fitting", "How was the optimum checked?", f"gradient test {c.decrease:.1e}; condition number {fit.condition:.0f}"),
+        ("fitting", "Which optimiser, from where?", f"Levenberg-Marquardt, linear parameters projected out; {starts}"),
+        ("fitting", "How was the optimum checked?", checked),
         ("fitting", "How uncertain are the parameters?", ends),
         ("fitting", "How far was the law checked beyond its runs?", "see the back-tests where laws are compared"),
         ("fitting", "Can it be done again?", f"seed {fit.seed}; the JSON in this report holds every option"),

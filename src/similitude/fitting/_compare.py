@@ -165,7 +165,9 @@ def compare_laws(
     keep[order[: len(runs) - held]] = True
     scores = [_score(law, runs, keep, cuts, compute, seed, options) for law in laws]
     ranked = tuple(sorted(scores, key=lambda s: (not np.isfinite(s.held_out), s.held_out)))
-    described = tuple((float(c), int(b.sum()), int((~b).sum()), float(compute.max() / compute[b].max())) for c, b in cuts)
+    described = tuple(
+        (float(c), int(b.sum()), int((~b).sum()), float(compute.max() / compute[b].max())) for c, b in cuts
+    )
     reach = float(compute.max() / compute[keep].max())
     return LawComparison(ranked, int(keep.sum()), held, reach, described, runs.source, f"largest {share:.0%}")
 

@@ -86,8 +86,8 @@ def ray_sentence(observed: Observed) -> str:
         ratio = observed.inputs["D"] / observed.inputs["N"]
         if np.ptp(np.log(ratio)) < 0.2:
             return (
-                f"all lie near D/N = {np.exp(np.mean(np.log(ratio))):.3g} tokens per parameter, so N and D always moved "
-                "together; the law is known on that line and inside its range only"
+                f"all lie near D/N = {np.exp(np.mean(np.log(ratio))):.3g} tokens per parameter, so N and D always "
+                "moved together; the law is known on that line and inside its range only"
             )
     return f"their inputs {', '.join(observed.inputs)} always moved together"
 
@@ -128,7 +128,9 @@ def open_ends(fit: Fit) -> list[tuple[str, str]]:
     for group in fit.solution.problem.coordinates.groups:
         low, high = fit.ends.get(group[0], (None, None))
         if low is None or high is None:
-            out.append(("=".join(group), "both" if low is None and high is None else "lower" if low is None else "upper"))
+            out.append(
+                ("=".join(group), "both" if low is None and high is None else "lower" if low is None else "upper")
+            )
     return out
 
 
@@ -201,7 +203,9 @@ def _sample_sentences(fit: Fit) -> list[str]:
     if clusters is not None:
         count = len(clusters.sizes)
         if count < FEW_CLUSTERS:
-            out.append(f"only {count} runs with several checkpoints each: their shared errors are hard to judge from so few")
+            out.append(
+                f"only {count} runs with several checkpoints each: their shared errors are hard to judge from so few"
+            )
     if fit.objective.delta is not None and n < 40:
         out.append(
             f"delta = {fit.objective.delta:g} on {n} runs is nearly least absolute deviation: intervals over-cover; "
@@ -235,8 +239,10 @@ def _uneven_sentences(fit: Fit) -> list[str]:
         return []
     name = fit.solution.problem.coordinates.names[worst]
     return [
-        f"the runs do not all err alike: allowing for that, the interval of {name} would be about {ratio[worst]:.1f} times "
-        "wider; method='case' resamples runs and makes no such assumption"
+        (
+            f"the runs do not all err alike: allowing for that, the interval of {name} would be about "
+            f"{ratio[worst]:.1f} times wider; method='case' resamples runs and makes no such assumption"
+        )
     ]
 
 

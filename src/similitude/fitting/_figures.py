@@ -55,7 +55,7 @@ def input_axis(fit: Fit, name: str) -> Axis:
     """The axis of one input."""
     words = {"N": "Parameters", "D": "Training tokens", "C": "Training compute", "U": "Unique tokens", "step": "Steps"}
     unit = fit.law.inputs[name].name if name in fit.law.inputs else ""
-    return Axis(words.get(name, name), unit)
+    return Axis(words.get(name, _worded(name)), unit)
 
 
 def _worded(name: str) -> str:
@@ -70,7 +70,7 @@ def _compute_figure(fit: Fit, target: Marker | None, runs: bool) -> Figure:
         end = max(compute.max() * AHEAD, target.x if target else 0)
         series = [*_frontier_series(fit, compute, end), *series]
     if runs:
-        series += [_measured(fit, compute, shade=n, extra={"N": n, "D": d}), *_left_out(fit)]
+        series += [_measured(fit, compute, shade=n, extra={"D": d}), *_left_out(fit)]
     if target is not None:
         series.append(target)
     note = "Solid: within the measured range of compute; dashed: beyond it. Compute is 6 N D."
@@ -139,7 +139,8 @@ def _curve_figure(fit: Fit, target: Marker | None, runs: bool) -> Figure:
     largest = float(x.max())
     end = max(largest * AHEAD, target.x if target else 0) if fit.identified else largest
     at = np.concatenate([np.geomspace(x.min(), largest, STEPS), np.geomspace(largest, end, STEPS)[1:]])
-    found = fit.predict(**{name: at})
+    point: dict[str, Any] = {name: at}
+    found = fit.predict(**point)
     value, seen, beyond = np.asarray(found.value), at <= largest * (1 + 1e-9), at >= largest * (1 - 1e-9)
     series: list[Any] = [
         *_bands(f"{found.level:.0%} confidence band", at, found.low, found.high),
@@ -178,7 +179,7 @@ def isoflop_figure(fit: Fit, *, runs: bool = True) -> Figure | None:
     for i, flop in enumerate(c):
         mine = close & (nearest == i)
         spread = max(8.0, *(np.exp(np.abs(np.log(n[mine] / best_n[i])))).tolist(), 0.0) * 1.2
-        along = np.geomspace(best_n[i] / spread, best_n[i] * spread, 2 * STEPS)
+        along = np.geomspace(best_n[i] / spread, best_n[i] * spread, STEPS)
         value = np.asarray(fit.law.evaluate({"N": along, "D": flop / 6 / along}, fit.values), float)
         kept = value < best[i] * (fit.observed.y.max() / best[i] if mine.any() else 1.3) * 1.05
         valleys.append(
@@ -193,12 +194,20 @@ def isoflop_figure(fit: Fit, *, runs: bool = True) -> Figure | None:
         if runs and mine.any():
             rows = [f"row {r}" for r in fit.observed.rows[mine]]
             points.append(
-                Points("runs", n[mine], fit.observed.y[mine], group=float(flop), labels=rows, values={"D": d[mine]})
+                Points(
+                    "runs",
+                    n[mine],
+                    fit.observed.y[mine],
+                    group=float(flop),
+                    labels=rows,
+                    values={"D": d[mine].tolist()},
+                )
             )
         minima.append(Marker("minimum", float(best_n[i]), float(best[i]), group=float(flop)))
     through = Line("through the minima", best_n, best, role="reference")
     note = f"Runs within {np.expm1(near):.0%} of a budget's compute are shown on its valley."
-    return Figure("IsoFLOP valleys", Axis("Parameters", "parameters"), output_axis(fit), [*valleys, through, *points, *minima],
+    series = [*valleys, through, *points, *minima]
+    return Figure("IsoFLOP valleys", Axis("Parameters", "parameters"), output_axis(fit), series,
                   shade=Axis("Compute budget", "FLOP"), note=note if runs else "", name="isoflop-valleys")  # fmt: skip
 
 
@@ -232,14 +241,12 @@ def contour_figure(fit: Fit, *, target: tuple[float, float] | None = None, runs:
     c, best_n, best_d = frontier(fit, np.geomspace((6 * n * d).min(), 6 * far_n * far_d, STEPS))
     if c.size > 1:
         series.append(Line("compute-optimal", best_n, best_d, role="frontier"))
-    series += (
-        [Points("runs", n, d, labels=[f"row {r}" for r in fit.observed.rows], values={"loss": fit.observed.y})]
-        if runs
-        else []
-    )
+    series += [_measured(fit, n, y=d, extra={fit.runs.output: fit.observed.y})] if runs else []
     series += [Marker("plan", *target, role="target")] if target else []
-    return Figure("Loss over parameters and tokens", Axis("Parameters", "parameters"), Axis("Training tokens", "tokens"),
-                  [s for s in series if s is not None], shade=Axis("Loss", output_axis(fit).unit), name="loss-contours")  # fmt: skip
+    axes = Axis("Parameters", "parameters"), Axis("Training tokens", "tokens")
+    shade = Axis("Loss", output_axis(fit).unit)
+    drawn = [s for s in series if s is not None]
+    return Figure("Loss over parameters and tokens", *axes, drawn, shade=shade, name="loss-contours")
 
 
 def _levels(loss: np.ndarray) -> np.ndarray:

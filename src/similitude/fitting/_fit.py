@@ -210,8 +210,8 @@ class Fit(Estimate):
             i = int(np.argmax(off))
             at = ", ".join(f"{k}={v[i]:.3g}" for k, v in flat.items())
             raise QuestionError(
-                f"{self.observed.source}: these runs cannot say anything at {at}: {_diagnose.ray_sentence(self.observed)}; "
-                "add runs off that line, or fix parameters"
+                f"{self.observed.source}: these runs cannot say anything at {at}: "
+                f"{_diagnose.ray_sentence(self.observed)}; add runs off that line, or fix parameters"
             )
 
     def interval_of(self, target: Target_, level: float | None = None) -> tuple[float, float | None, float | None]:
@@ -239,7 +239,9 @@ class Fit(Estimate):
 
     # -- resampling and diagnosis ---------------------------------------------------------------------------------
 
-    def bootstrap(self, kind: str | None = None, *, resamples: int = 400, seed: int = 0, reseed: bool = True) -> Bootstrap:
+    def bootstrap(
+        self, kind: str | None = None, *, resamples: int = 400, seed: int = 0, reseed: bool = True
+    ) -> Bootstrap:
         """Resampled refits: "case" (whole clusters where runs are clustered), "residual", "wild" or "parametric".
 
         Without a kind: parametric for clustered runs, else residual. `reseed` starts each refit from the projected grid
@@ -400,8 +402,8 @@ def _fit_one(law, runs, objective, constraints, intervals, seed) -> Fit:
     if not solution.convergence.converged:
         values = ", ".join(f"{k} = {v:.4g}" for k, v in solution.problem.coordinates.point(solution.u).items())
         error = ConvergenceError(
-            f"{observed.source}: the best optimum of '{law.name}' found fails its gradient test ({solution.convergence}); "
-            f"it stopped at {values}. Give starting values, bounds, or a simpler law"
+            f"{observed.source}: the best optimum of '{law.name}' found fails its gradient test "
+            f"({solution.convergence}); it stopped at {values}. Give starting values, bounds, or a simpler law"
         )
         error.solution = solution  # pyright: ignore[reportAttributeAccessIssue]
         raise error
@@ -450,11 +452,13 @@ def assemble(law, observed, runs, objective, constraints, intervals, seed, solut
 def _method(intervals: Intervals, observed: Observed) -> str:
     if intervals.method == "profile" and len(observed) > LARGE:
         return f"delta (profile and delta coincide beyond {LARGE:,} runs)"
-    return {"profile": "profile, F cut", "delta": "delta, t"}.get(intervals.method, f"{intervals.method} bootstrap, percentile")
+    return {"profile": "profile, F cut", "delta": "delta, t"}.get(
+        intervals.method, f"{intervals.method} bootstrap, percentile"
+    )
 
 
 def _parameter_ends(draft: Fit) -> dict[str, tuple[float | None, float | None]]:
-    problem, u = draft.solution.problem, draft.solution.u
+    problem = draft.solution.problem
     coordinates = problem.coordinates
     ends: dict[str, tuple[float | None, float | None]] = {k: (v, v) for k, v in coordinates.fixed.items()}
     if not draft.identified:

@@ -24,9 +24,9 @@ def new_run_ends(
 ) -> np.ndarray:
     """Ends (points, 2) for a new run, from the law's values (points,) and ends (points, 2); NaN where unknown.
 
-    From 40 independent runs on, the residuals (divided by sqrt(1 - leverage)) are added to the law's uncertainty as they
-    are, so that heavy tails are followed; with fewer, a normal of the residual standard deviation with Student's t. A
-    new run of clustered runs draws a new offset as well.
+    From 40 independent runs on, the residuals (divided by sqrt(1 - leverage)) are added to the law's uncertainty as
+    they are, so that heavy tails are followed; with fewer, a normal of the residual standard deviation with Student's
+    t. A new run of clustered runs draws a new offset as well.
     """
     log = fit.objective.log
     with np.errstate(all="ignore"):

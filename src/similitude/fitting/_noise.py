@@ -85,7 +85,9 @@ def _restricted(clusters: Clusters, r: np.ndarray, slopes: np.ndarray) -> float:
     return float(freedom * np.log(left @ left / freedom) + clusters.log_determinant + log_det)
 
 
-def estimate_spread(problem: Problem, u: np.ndarray, scale: np.ndarray, name: str) -> tuple[Problem, np.ndarray, Spread]:
+def estimate_spread(
+    problem: Problem, u: np.ndarray, scale: np.ndarray, name: str
+) -> tuple[Problem, np.ndarray, Spread]:
     """Estimate how the noise changes with scale: log r^2 / (1 - leverage) regressed on log scale, refit, repeat."""
     base = problem.root_weights
     x = np.log(scale)

@@ -53,7 +53,9 @@ class Objective:
             raise ArgumentError(f"asymmetry = {self.asymmetry}: it must lie between 0 and 1")
 
     @classmethod
-    def named(cls, name: str, *, delta: float | None = None, asymmetry: float = 0.5, weights: str | None = None) -> Objective:
+    def named(
+        cls, name: str, *, delta: float | None = None, asymmetry: float = 0.5, weights: str | None = None
+    ) -> Objective:
         """An objective by the name used on the command line: huber_log, squares_log, huber, squares."""
         if name not in _NAMES:
             raise ArgumentError(f"unknown objective '{name}'; choose one of {', '.join(_NAMES)}")
@@ -85,7 +87,7 @@ class Objective:
 HUBER_LOG = Objective()
 
 
-def loss_terms(r: np.ndarray, delta: np.ndarray | None, asymmetry: float = 0.5) -> tuple[np.ndarray, ...]:
+def loss_terms(r: np.ndarray, delta: np.ndarray | float | None, asymmetry: float = 0.5) -> tuple[np.ndarray, ...]:
     """(rho, psi, curvature, weight) of each residual: the loss, its derivative, psi' and psi / r.
 
     `delta` broadcasts against r; None or infinity means squares. Residuals are law minus observation, so a run above

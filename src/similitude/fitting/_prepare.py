@@ -126,8 +126,9 @@ def _only_input(law: Law, runs: Runs) -> str:
         return varied[0]
     (symbol,) = law.inputs
     raise DataError(
-        f"{runs.source}: law '{law.name}' takes one input and the table has {', '.join(varied) or 'no numeric column'}; "
-        f"say which, with inputs={{'{symbol}': 'column'}} (on the command line --input {symbol}=column)"
+        f"{runs.source}: law '{law.name}' takes one input and the table has "
+        f"{', '.join(varied) or 'no numeric column'}; say which, with "
+        f"inputs={{'{symbol}': 'column'}} (on the command line --input {symbol}=column)"
     )
 
 
@@ -183,7 +184,9 @@ def _cluster_labels(runs: Runs, intervals: Intervals) -> np.ndarray | None:
 def _centre(law: Law, inputs: Mapping[str, np.ndarray], name: str) -> float:
     """The geometric mean of an input, together with others in tokens where it is in tokens: laws compare D with U."""
     unit = law.inputs[name]
-    alike = [k for k, u in law.inputs.items() if k == name or (u == unit and unit.kind not in ("count", "ratio", "score"))]
+    alike = [
+        k for k, u in law.inputs.items() if k == name or (u == unit and unit.kind not in ("count", "ratio", "score"))
+    ]
     return float(np.exp(np.mean([np.mean(np.log(inputs[k])) for k in alike])))
 
 

@@ -24,9 +24,9 @@ FLOOR_DEPTH = 12.0  # how many e-folds under the smallest output a floor may sin
 class Coordinates:
     """The free coordinates of a law: groups of tied parameters on the real line, and the parameters held fixed.
 
-    Where the law allows, the engine works with inputs divided by `scale` (their geometric means). Its *inner* parameters
-    are those of the scaled inputs: an exponent is the same, a coefficient is its term at the centre of the data. That
-    takes the near-collinearity of log A and alpha, and the curvature it brings, out of the problem.
+    Where the law allows, the engine works with inputs divided by `scale` (their geometric means). Its *inner*
+    parameters are those of the scaled inputs: an exponent is the same, a coefficient is its term at the centre of the
+    data. That takes the near-collinearity of log A and alpha, and the curvature it brings, out of the problem.
     """
 
     law: Law
@@ -71,7 +71,9 @@ class Coordinates:
         plain = cls(law, tuple(groups), words, {k: float(v) for k, v in fix.items()}, low, high)
         moved = _moved(law, centre) if centre else None
         if centre and moved is not None and not moved & {*fix, *bound, *pinned, *(n for t in ties for n in t)}:
-            return replace(plain, scale=MappingProxyType(dict(centre)), moved=tuple(k for k in law.params if k in moved))
+            return replace(
+                plain, scale=MappingProxyType(dict(centre)), moved=tuple(k for k in law.params if k in moved)
+            )
         return plain
 
     @property
@@ -123,9 +125,7 @@ class Coordinates:
         return next((j for j, g in enumerate(self.groups) if name in g), None)
 
 
-def _factors(
-    law: Law, params: Mapping[str, Any], scale: Mapping[str, float], names: Sequence[str]
-) -> dict[str, Any]:
+def _factors(law: Law, params: Mapping[str, Any], scale: Mapping[str, float], names: Sequence[str]) -> dict[str, Any]:
     """What turns inner parameters into the law's own: one factor for each coefficient and each scale of an input.
 
     A coefficient's factor is its basis function at the scaled centre over that at the centre itself, found by switching
@@ -255,9 +255,7 @@ class Problem:
     def subset(self, keep: np.ndarray) -> Problem:
         """The same problem on some of the runs (without clusters)."""
         pick = {k: v[keep] for k, v in self.inputs.items()}
-        optional = {
-            k: None if (v := getattr(self, k)) is None else v[keep] for k in ("root_weights", "censored")
-        }
+        optional = {k: None if (v := getattr(self, k)) is None else v[keep] for k in ("root_weights", "censored")}
         return replace(self, inputs=pick, y=self.y[keep], clusters=None, **optional)
 
     def predict(self, u: np.ndarray) -> np.ndarray:

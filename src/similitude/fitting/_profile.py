@@ -19,7 +19,15 @@ from similitude.fitting._problem import Problem
 from similitude.fitting._quantiles import t_quantile
 from similitude.fitting._solver import minimise
 
-__all__ = ["Curvature", "Target", "condition_number", "coordinate_target", "delta_interval", "parameter_target", "profile_intervals"]
+__all__ = [
+    "Curvature",
+    "Target",
+    "condition_number",
+    "coordinate_target",
+    "delta_interval",
+    "parameter_target",
+    "profile_intervals",
+]
 
 ROUNDS = 14
 CLOSE = 2e-3  # relative accuracy of an end, in units of the distance from the optimum
@@ -152,7 +160,7 @@ class _Search:
         return value, gradient
 
     def advance(self) -> bool:
-        """One round: the constrained minimum at each trial distance, then a better distance. False when all is known."""
+        """One round: the constrained minimum at each trial distance, then a better one. False when all is known."""
         live = np.flatnonzero(np.isnan(self.end) & ~self.open)
         if not live.size:
             return False
@@ -198,7 +206,9 @@ class _Search:
         tight = np.isfinite(high) & (high - low < CLOSE * np.maximum(self.width[live], 1e-300) * 0.5)
         # an unreachable value is a wall, not a rise of the objective: the profile stays open there
         self.open[live[tight & np.isinf(r_high)]] = True
-        self.end[live[tight & np.isfinite(r_high)]] = (self.centre[live] + self.side[live] * low)[tight & np.isfinite(r_high)]
+        self.end[live[tight & np.isfinite(r_high)]] = (self.centre[live] + self.side[live] * low)[
+            tight & np.isfinite(r_high)
+        ]
         self.open[live[np.isinf(high) & (low > FAR * self.error[live])]] = True
 
     def ends(self) -> np.ndarray:

@@ -28,9 +28,9 @@ def simulate(
     """Runs drawn from an estimate: its law at the points of a design, times exp of normal noise.
 
     `design`: "ladder" (sizes 20M to 1.3B, 5 to 80 tokens a parameter), "isoflop" (six budgets from 1e18 to 1e21 FLOP,
-    seven sizes each), "curves" (twelve sizes with ten checkpoints each). `points` gives inputs of your own, one array an
-    input, instead. `noise` is the standard deviation of the log of one row, `offset` that of an error shared by all rows
-    of a run. The table's source says that it is simulated, and every report of it will.
+    seven sizes each), "curves" (twelve sizes with ten checkpoints each). `points` gives inputs of your own, one array
+    an input, instead. `noise` is the standard deviation of the log of one row, `offset` that of an error shared by all
+    rows of a run. The table's source says that it is simulated, and every report of it will.
 
     Raises ArgumentError for an unknown design or negative noise.
 

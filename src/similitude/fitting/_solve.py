@@ -86,8 +86,8 @@ def _refuse_constant(problem: Problem, u: np.ndarray, observed: Observed) -> Non
     for name, value in constant_inputs(observed):
         if condition_number(problem, u) > HOPELESS:
             raise QuestionError(
-                f"{observed.source}: {name} = {value:.4g} in every run, so how the output changes with {name} cannot be "
-                f"learnt; add runs that vary {name}, or fix the parameters of its term"
+                f"{observed.source}: {name} = {value:.4g} in every run, so how the output changes with {name} cannot "
+                f"be learnt; add runs that vary {name}, or fix the parameters of its term"
             )
 
 

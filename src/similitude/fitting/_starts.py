@@ -23,7 +23,9 @@ GRID = 150  # points of the projected grid, all nonlinear coordinates together
 LATTICE = 400  # starts tried where nothing can be projected out
 SAMPLE = 2_000  # runs used to choose starts: more do not change which valley is the deepest
 KEPT = 4
-AROUND = np.array([1.0, 1 / 3, 3.0, 0.1, 10.0, 0.01, 100.0])  # a given start is the centre of a search, not its only point
+AROUND = np.array(
+    [1.0, 1 / 3, 3.0, 0.1, 10.0, 0.01, 100.0]
+)  # a given start is the centre of a search, not its only point
 
 
 @dataclass(frozen=True)

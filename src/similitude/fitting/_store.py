@@ -94,12 +94,14 @@ def fit_from_dict(data: Mapping[str, Any]) -> Any:
     if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
         raise DataError("not a fit: expected a document that `similitude fit -o FIT` wrote")
     if data.get("schema_version", 0) > VERSION:
-        raise DataError(f"this fit was written by a newer version (schema {data['schema_version']}); upgrade similitude")
+        raise DataError(
+            f"this fit was written by a newer version (schema {data['schema_version']}); upgrade similitude"
+        )
     if "data" not in data:
         raise DataError("this fit was written without its runs, so no new interval can be made from it; fit again")
     try:
         law = law_from_dict(data["formula"])
-        options, evidence = data["options"], data["evidence"]
+        options = data["options"]
         runs = Runs.from_dict(data["data"])
         objective = Objective.named(options["objective"], delta=options["delta"], asymmetry=options["asymmetry"],
                                     weights=options["weights"])  # fmt: skip

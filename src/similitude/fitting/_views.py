@@ -10,6 +10,8 @@ from similitude._view import Column, FirstScreen, Interval, Ruler, Table, Text
 if TYPE_CHECKING:
     from similitude.fitting._fit import Fit
 
+LONGEST = 100  # characters of a formula that still read well on one line
+
 __all__ = [
     "evidence_tables",
     "fit_text",
@@ -21,6 +23,8 @@ __all__ = [
     "summary",
     "without_a_plan",
 ]
+
+LEFT_OUT_IN_TURN = 1_000  # a refit for each run
 
 
 def parameter_rows(fit: Fit) -> list[tuple[str, float, float | None, float | None, str]]:
@@ -39,9 +43,13 @@ def parameter_table(fit: Fit) -> Table:
         (name, _cell(fit, value, low, high, state), "" if state == "free" else state)
         for name, value, low, high, state in parameter_rows(fit)
     ]
+    columns = ("parameter", Column(f"value, {fit.level:.0%} interval"), "state")
+    if not any(row[2] for row in rows):
+        rows, columns = [row[:2] for row in rows], columns[:2]
+    formula = fit.law.text()
     return Table(
-        f"{fit.law.title}: {fit.law.text()}",
-        ("parameter", Column(f"value, {fit.level:.0%} interval"), "state"),
+        f"{fit.law.title}: {formula}" if len(formula) <= LONGEST else "\n".join((fit.law.title, *fit.law.lines())),
+        columns,
         rows,
         note=f"Intervals: {fit.method}{f', {fit.intervals.count} resamples' if fit.intervals.count else ''}.",
     )
@@ -56,11 +64,14 @@ def _cell(fit: Fit, value: float, low: float | None, high: float | None, state: 
 def summary(fit: Fit) -> Text:
     """What was minimised on what, and the proof of the optimum."""
     lines = [
-        f"{len(fit.observed)} runs of {fit.runs.source}; {objective_sentence(fit)}; "
-        f"objective {fit.objective_value:.7g}.",
+        f"{_sample(fit)}; objective {fit.objective_value:.7g}.",
         f"{fit.convergence}; condition number {fit.condition:.0f}; residual sd {_noise(fit)}.",
     ]
     return Text("", lines, points=fit.warnings)
+
+
+def _sample(fit: Fit) -> str:
+    return f"{len(fit.observed)} runs of {fit.runs.source}; {objective_sentence(fit)}"
 
 
 def objective_sentence(fit: Fit) -> str:
@@ -91,23 +102,29 @@ def main_figure(fit: Fit) -> Any:
     return law_figure(fit)
 
 
-def evidence_tables(fit: Fit) -> tuple[Table | Text, ...]:
-    """What the fit hangs on: identifiability in words and numbers, and the most influential runs."""
-    report, influence = fit.identifiability(), fit.influence()
+def evidence_tables(fit: Fit, *, runs: bool = True) -> tuple[Table, ...]:
+    """What the fit hangs on: correlations of the estimates and, with `runs`, the most influential runs of a table small
+    enough to leave each out in turn."""
+    report = fit.identifiability()
     names = report.parameters
-    correlation = Table(
-        "Correlation of the estimates",
-        ("", *(Column(n, "", "right", 2) for n in names)),
-        [(n, *(float(v) for v in row)) for n, row in zip(names, report.correlation)],
-        note=f"Condition number of the scaled Jacobian: {report.condition:.0f} (good designs have 30 to 60).",
-    )
-    hangs = Table(
-        "Runs the fit hangs on",
-        (Column("row", align="left"), "parameter it moves most", Column("by", "standard errors", "right", 2)),
-        influence.largest(),
-        note="Each run left out in turn, all parameters fitted again.",
-    )
-    return (correlation, hangs) if len(names) > 1 else (hangs,)
+    tables = []
+    if len(names) > 1 and fit.identified:
+        rows = [(n, *(f"{v:.2f}" for v in row)) for n, row in zip(names, report.correlation)]
+        note = f"Condition number of the scaled Jacobian: {report.condition:.0f} (good designs have 30 to 60)."
+        columns = ("", *(Column(n, align="right") for n in names))
+        tables.append(Table("Correlation of the estimates", columns, rows, note))
+    if runs and len(fit.observed) <= LEFT_OUT_IN_TURN:
+        columns = (Column("row", align="left"), "parameter it moves most", Column("by", "standard errors", "right"))
+        note = "Each run left out in turn, all parameters fitted again."
+        tables.append(
+            Table(
+                "Runs the fit hangs on",
+                columns,
+                [(row, name, f"{by:+.2f}") for row, name, by in fit.influence().largest()],
+                note,
+            )
+        )
+    return tuple(tables)
 
 
 def provenance_table(fit: Fit) -> Table:
@@ -143,7 +160,7 @@ def without_a_plan(fit: Fit) -> FirstScreen:
     law = Interval(found.value, found.low, found.high, found.unit).text()
     return FirstScreen(
         "No budget was asked for, so nothing is recommended: add a plan to this report.",
-        f"At {where}, ten times beyond the largest run: {found.level:.0%} interval of one new run. The law itself: {law}.",
+        f"At {where}, ten times beyond the largest run; {found.level:.0%} interval of one new run. The law: {law}.",
         f"Fitted to {len(fit.observed)} runs; residual standard deviation {_noise(fit)}.",
         fit.warnings[:3],
         score=Interval(found.value, found.new_low, found.new_high, found.unit),
@@ -153,12 +170,14 @@ def without_a_plan(fit: Fit) -> FirstScreen:
 
 def ruler(fit: Fit, reach: float, tested: float | None = None) -> Ruler | None:
     """The ruler from the runs to a target `reach` times beyond the largest; None where size is not defined."""
+    from similitude.fitting._figures import input_axis
+
     compute = fit.observed.compute()
     if compute is None:
         return None
     values, name = compute
     unit = _unit_of(fit, name) if name in fit.law.inputs else "FLOP"
-    label = "Training compute" if unit == "FLOP" else name
+    label = "Training compute" if unit == "FLOP" else input_axis(fit, name).label
     largest = float(values.max())
     return Ruler(label, float(values.min()), largest, reach * largest, unit, tested)
 

@@ -141,12 +141,11 @@ def regret_of(question: Question, choice: tuple[float, float], draws: Draws, lev
     if good.mean() < 0.9:
         return None
     excess, saved = np.maximum(chosen - best, 0)[good], np.maximum(saved, 0)[good]
-    upper = (1 + level) / 2
     return Regret(
         float(excess.mean()),
-        float(np.quantile(excess, upper)),
+        float(np.quantile(excess, level)),
         float(saved.mean()),
-        float(np.quantile(saved, upper)),
+        float(np.quantile(saved, level)),
         level,
         int(good.sum()),
     )

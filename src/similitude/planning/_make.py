@@ -10,7 +10,6 @@ import numpy as np
 
 from similitude._errors import ArgumentError, QuestionError
 from similitude._view import Interval
-from similitude.fitting._prepare import law_unit
 from similitude.laws import Estimate, Law
 from similitude.planning._budget import Budget, amount
 from similitude.planning._certainty import Ends, draws_of, ends_of, regret_of
@@ -168,7 +167,11 @@ def _choice(estimate: Estimate, question: Question, values: Mapping[str, Any]) -
 def _output(estimate: Estimate) -> str:
     """The unit of the loss: that of a fit's runs where they declare one, else the law's."""
     runs = getattr(estimate, "runs", None)
-    return str(law_unit(estimate.law, runs) if runs is not None else estimate.law.output)
+    if runs is None:
+        return str(estimate.law.output)
+    from similitude.fitting._prepare import law_unit
+
+    return str(law_unit(estimate.law, runs))
 
 
 def _first(value: Any) -> float:

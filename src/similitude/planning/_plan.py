@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from similitude._view import FirstScreen, Interval, Section
+from similitude._view import Figure, FirstScreen, Interval, Section
 from similitude.laws import Estimate
 
 __all__ = ["Check", "Curves", "OffOptimum", "Plan", "Regret", "Sensitivity"]
@@ -33,8 +33,8 @@ class Check:
 class Regret:
     """What planning with estimated coefficients is expected to cost against knowing the true ones, over `draws`.
 
-    `loss` is the mean excess loss at equal compute and `loss_high` its upper quantile at `level`; `compute` and
-    `compute_high` the share of the compute that the true optimum would have saved for the same loss.
+    `loss` is the mean excess loss at equal compute and `loss_high` what it stays below with probability `level`;
+    `compute` and `compute_high` are the share of the compute that the true optimum would have saved for the same loss.
     """
 
     loss: float
@@ -98,6 +98,11 @@ class Plan:
     `training_flop` for training and the rest for serving `inference_tokens`. Ends of intervals are None where they are
     not known: a bare estimate has none. `regret` needs draws of the coefficients. `excess` is what a fixed or capped
     size costs against the free optimum at the same compute. `check` holds closed form and numeric optimum side by side.
+
+    >>> import similitude as sim
+    >>> best = sim.plan(sim.laws.chinchilla.published["besiroglu2024"], flop=1e23)
+    >>> round(best.tokens_per_parameter.value, 1), best.N.low, best.check.agrees
+    (19.2, None, True)
     """
 
     label: str
@@ -139,22 +144,22 @@ class Plan:
         )
 
     def __str__(self) -> str:
-        from similitude.planning._show import plan_text
+        from similitude.planning._views import plan_view
 
-        return plan_text(self)
+        return "\n\n".join(str(v).rstrip() for v in plan_view(self) if not isinstance(v, Figure))
 
     def _repr_html_(self) -> str:
         return self.view()._repr_html_()
 
     def view(self) -> Section:
         """The plan as views: tables, figures of the budget and the frontier, assumptions, warnings."""
-        from similitude.planning._show import plan_section
+        from similitude.planning._views import plan_view
 
-        return plan_section(self)
+        return Section("Plan", plan_view(self))
 
     def first_screen(self) -> FirstScreen:
         """What to run, what it gives, how sure that is and what would change it, a sentence each."""
-        from similitude.planning._show import first_screen
+        from similitude.planning._views import first_screen
 
         return first_screen(self)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from similitude._digits import format_interval, format_number
+from similitude._digits import format_interval, format_number, in_powers
 from similitude._errors import SimilitudeError
 from similitude._view import Axis, Band, Column, Figure, FirstScreen, Interval, Line, Marker, Ruler, Table, Text
 from similitude.planning._plan import Plan, Sensitivity
@@ -36,10 +36,16 @@ def plan_table(plan: Plan) -> Table:
         ("compute", _shown(plan.compute)),
     ]
     if plan.inference_tokens:
-        rows += [("of which training", Interval(plan.training_flop, None, None, "FLOP").value),
+        rows += [("of which training", in_powers(format_number(plan.training_flop, "FLOP"))),
                  ("tokens served", format_number(plan.inference_tokens, "tokens"))]  # fmt: skip
     rows += [(k, _shown(v)) for k, v in (("time", plan.days), ("cost", plan.dollars)) if v is not None]
     rows += [(f"given {k}", v) for k, v in plan.at.items()]
+    if plan.excess is not None:
+        rows.append(
+            ("cost of the fixed size", f"{plan.excess.wasted:.1%} of compute, {plan.excess.excess:.4f} in loss")
+        )
+    if plan.extrapolation is not None:
+        rows.append(("against the largest run", f"{format_number(plan.extrapolation, digits=3)} times its compute"))
     level = f"Intervals at {plan.level:.0%}, of the law's own uncertainty; " if plan.level else ""
     return Table(f"Plan: {plan.question}", ("quantity", "value"), rows, note=f"{level}{plan.label}.{_regret(plan)}")
 
@@ -47,7 +53,7 @@ def plan_table(plan: Plan) -> Table:
 def _shown(value: Interval) -> Interval | str:
     """A number that was given, or that has no interval, prints without one."""
     if value.low is None and value.high is None:
-        return format_number(value.value, str(value.unit))
+        return in_powers(format_number(value.value, str(value.unit)))
     return value
 
 
@@ -60,8 +66,8 @@ def _regret(plan: Plan) -> str:
     if r is None:
         return ""
     return (
-        f" Deciding on these coefficients rather than the true ones is expected to waste {r.compute:.2g} of the compute "
-        f"(at most {r.compute_high:.2g} with probability {r.level:.0%}; {r.draws:,} draws)."
+        f" Deciding on these coefficients, not the true ones, is expected to waste {_share(r.compute)} of the compute "
+        f"(at most {_share(r.compute_high)} with probability {r.level:.0%}; {r.draws:,} draws)."
     )
 
 
@@ -70,13 +76,20 @@ def off_optimum_table(plan: Plan) -> Table | None:
     if not plan.off_optimum:
         return None
     rows = [
-        (f"{_times(o.factor)} the best size", o.N, o.D, Interval(o.loss).value, f"{o.excess:+.4f}", f"{o.wasted:.1%}")
+        (
+            "the best size" if o.factor == 1 else f"{_times(o.factor)} of it",
+            o.N,
+            o.D,
+            o.loss,
+            f"{o.excess:+.4f}",
+            f"{o.wasted:.1%}",
+        )
         for o in plan.off_optimum
     ]
     columns = ("size", Column("N", "parameters", digits=3), Column("D", "tokens", digits=3), Column("loss", digits=5),
                Column("excess loss", align="right"), Column("compute wasted", align="right"))  # fmt: skip
-    return Table("What it costs to be off the optimum", columns, rows,
-                 note="Same compute throughout; the waste is what the optimum would have saved for the same loss.")  # fmt: skip
+    note = "Same compute throughout; the waste is what the optimum would have saved for the same loss."
+    return Table("What it costs to be off the optimum", columns, rows, note)
 
 
 def _times(factor: float) -> str:
@@ -93,7 +106,7 @@ def sensitivity_table(plan: Plan) -> Table | None:
 
 
 def _ends(pair: tuple[float, float], unit: str) -> tuple[str, str]:
-    low, high = (format_number(v, unit, 4, show_unit=False) for v in pair)
+    low, high = (format_number(v, unit, 3, show_unit=False) if unit else f"{v:.3f}" for v in pair)
     return low, high
 
 
@@ -119,23 +132,31 @@ def _flatness(plan: Plan) -> str:
 
 
 def allocation_figure(plan: Plan) -> Figure | None:
-    """The best size against compute, with the band of the coefficients' uncertainty."""
+    """The best size and tokens against compute, with the bands of the coefficients' uncertainty."""
     c = plan.curves
     if len(c.flop) < 3:
         return None
     series: list[Any] = []
-    if c.N_low and plan.level:
-        series.append(Band(f"{plan.level:.0%} band", c.flop, c.N_low, c.N_high))
-    flop, best = np.array(c.flop), np.array(c.best_N)
-    largest = None if not plan.extrapolation else plan.training_flop / plan.extrapolation
-    seen = flop <= (largest or np.inf)
-    if seen.sum() > 1:
-        series.append(Line("best size, within the runs" if largest else "best size", flop[seen], best[seen]))
-    if (~seen).sum() > 1:
-        series.append(Line("best size, extrapolated", flop[~seen], best[~seen], role="extrapolated"))
-    series.append(Marker("plan", plan.flop, plan.N.value, role="target", y_low=plan.N.low, y_high=plan.N.high))
-    return Figure("Best size against compute", Axis("Compute", "FLOP"), Axis("Parameters", "parameters"), series,
-                  name="best-size")  # fmt: skip
+    for name, best, low, high, here in (("size", c.best_N, c.N_low, c.N_high, plan.N),
+                                        ("tokens", c.best_D, c.D_low, c.D_high, plan.D)):  # fmt: skip
+        if low and plan.level:
+            series.append(Band(f"{plan.level:.0%} band", c.flop, low, high))
+        series += _split(plan, name, np.array(best))
+        series.append(Marker("plan", plan.flop, here.value, role="target", y_low=here.low, y_high=here.high))
+    axis = Axis("Parameters, tokens", ticks="count")
+    return Figure("Best size and tokens against compute", Axis("Compute", "FLOP"), axis, series, name="best-size")
+
+
+def _split(plan: Plan, name: str, best: np.ndarray) -> list[Line]:
+    """A curve of the plan's frontier, dashed beyond the largest run, where the solid part ends."""
+    flop, role = np.array(plan.curves.flop), "frontier" if name == "tokens" else "fitted"
+    largest = plan.training_flop / plan.extrapolation if plan.extrapolation else np.inf
+    seen = int(np.sum(flop <= largest))
+    lines = [Line(f"best {name}", flop[:seen], best[:seen], role)] if seen > 1 else []
+    start = max(seen - 1, 0)
+    if flop.size - start > 1 and seen < flop.size:
+        lines.append(Line(f"best {name}, extrapolated", flop[start:], best[start:], "extrapolated", label=name))
+    return lines
 
 
 def _loss_axis(plan: Plan) -> Axis:
@@ -162,14 +183,30 @@ def _new_run(plan: Plan) -> Interval:
     return Interval(found.value, found.new_low, found.new_high, plan.loss.unit)
 
 
-def first_screen(
-    plan: Plan, *, tested: tuple[str, float | None] = ("", None), ruler: Ruler | None = None
-) -> FirstScreen:
-    """The four answers. `tested` is what back-tests on the same runs found, in words, and how far they reached."""
+def first_screen(plan: Plan, *, tested: str = "", reach: float | None = None) -> FirstScreen:
+    """The four answers for a decision-maker.
+
+    `tested` says what back-tests on the same runs found, `reach` how many times beyond their runs they went.
+    """
     score = _new_run(plan)
     change = [_sentence(s) for s in plan.sensitivity]
-    change += [w for w in plan.warnings if "declare" in w][: 3 - len(change)]
-    return FirstScreen(_run(plan), _get(plan, score), _sure(plan, tested[0]), change[:3], score=score, ruler=ruler)
+    if plan.counts == "undeclared":
+        change.append(
+            "How parameters are counted is undeclared: with or without embeddings, optima have moved severalfold."
+        )
+    return FirstScreen(
+        _run(plan), _get(plan, score), _sure(plan, tested), change[:3], score=score, ruler=_ruler(plan, reach)
+    )
+
+
+def _ruler(plan: Plan, reach: float | None) -> Ruler | None:
+    """From the runs' compute to the plan's; None where the runs are not known."""
+    observed = getattr(plan.estimate, "observed", None)
+    found = observed.compute() if observed is not None else None
+    if found is None or not plan.extrapolation:
+        return None
+    low, high = float(found[0].min()), float(found[0].max())
+    return Ruler("Training compute", low, high, plan.extrapolation * high, "FLOP", reach)
 
 
 def _run(plan: Plan) -> str:
@@ -194,18 +231,15 @@ def _sure(plan: Plan, tested: str) -> str:
     if plan.N.low is not None or plan.N.high is not None:
         parts.append(f"The best size is {plan.N.text()}, at {plan.level:.0%}.")
     if plan.extrapolation is not None:
-        beyond = plan.extrapolation > 1
-        parts.append(
-            f"The target trains with {format_number(plan.extrapolation, digits=2)} times the compute of the largest run."
-            if beyond else "The target lies within the compute of the runs."
-        )  # fmt: skip
+        far = f"trains with {format_number(plan.extrapolation, digits=2)} times the compute of the largest run"
+        parts.append(f"The target {far if plan.extrapolation > 1 else 'lies within the compute of the runs'}.")
     if plan.regret is not None:
         parts.append(
             f"Not knowing the coefficients better is expected to waste {_share(plan.regret.compute)} of the compute."
         )
-    parts.append(
-        tested or "No back-test on these runs was asked for: compare laws to see how they would have forecast."
-    )
+    if plan.level is None:
+        parts.append("Nothing here says how sure these published coefficients are.")
+    parts += [tested] if tested else []
     return " ".join(parts)
 
 

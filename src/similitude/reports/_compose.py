@@ -10,14 +10,14 @@ from typing import Any
 
 from similitude._digits import format_number
 from similitude._errors import ArgumentError
-from similitude._view import Figure, FirstScreen, Report, Ruler, Section, Text, View
+from similitude._view import Figure, FirstScreen, Report, Section, Text, View
 from similitude.fitting import Fit, Grouped
 from similitude.fitting._checklist import checklist
 from similitude.fitting._compare import LawComparison
 from similitude.fitting._figures import contour_figure, isoflop_figure, law_figure, residual_figure
-from similitude.fitting._views import evidence_tables, parameter_table, provenance_table, ruler, summary, without_a_plan
+from similitude.fitting._views import evidence_tables, parameter_table, provenance_table, summary, without_a_plan
 from similitude.planning import Plan
-from similitude.planning._views import first_screen, plan_view, target
+from similitude.planning._views import first_screen, target
 from similitude.reports._page import page
 from similitude.reports._paper import save_figure
 
@@ -44,7 +44,7 @@ def report(
     Raises ArgumentError for nothing to report or for a result that cannot show itself.
 
     >>> import similitude as sim
-    >>> made = sim.simulate("chinchilla:besiroglu2024", seed=0)
+    >>> made = sim.simulate(sim.laws.chinchilla.published["besiroglu2024"], seed=0)
     >>> report(sim.fit(sim.laws.chinchilla, made)).simulated
     True
     """
@@ -53,10 +53,10 @@ def report(
         raise ArgumentError("there is nothing to report: give at least one fit, plan or comparison")
     fits, plans, comparisons, others = _sorted(given)
     sections = [s for fit in fits for s in _fit_sections(fit, _plan_of(fit, plans), runs, many=len(fits) > 1)]
-    sections[1:1] = [Section(_named("Plan", p, plans), plan_view(p)) for p in plans]
+    sections[1:1] = [Section(_named("Plan", p, plans), p.view().items) for p in plans]
     sections += [Section(_named("Laws compared", c, comparisons), c.view()) for c in comparisons]
-    sections += [Section(type(o).__name__, _views(o)) for o in others]
     sections += [Section("Checklist", (checklist(fits[0]),))] if fits else []
+    sections += [Section(*_titled(o)) for o in others]
     made = Report(
         title or _title(fits, plans, given),
         _subtitle(fits, plans),
@@ -131,6 +131,13 @@ def _sorted(given: Sequence[Any]) -> tuple[list[Fit], list[Plan], list[LawCompar
     return fits, plans, comparisons, others
 
 
+def _titled(result: Any) -> tuple[str, tuple[View, ...]]:
+    """A result's own section where it has one, else its views under its kind."""
+    section = getattr(result, "section", None)
+    found = section() if section is not None else None
+    return (found.title, tuple(found.items)) if isinstance(found, Section) else (type(result).__name__, _views(result))
+
+
 def _views(result: Any) -> tuple[View, ...]:
     if isinstance(result, View):
         return (result,)
@@ -148,9 +155,10 @@ def _fit_sections(fit: Fit, plan: Plan | None, runs: bool, *, many: bool) -> lis
     figures = (law_figure(fit, target=mark, runs=runs), isoflop_figure(fit, runs=runs),
                contour_figure(fit, target=at, runs=runs))  # fmt: skip
     formula = Text("", (fit.law.mathml(),), markup="mathml")
-    warnings = Text("Worth knowing", points=fit.warnings, tone="warning")
-    diagnosis = [Text("The optimum", summary(fit).paragraphs), *([warnings] if fit.warnings else [])]
-    evidence = [residual_figure(fit), *evidence_tables(fit)] if runs else list(evidence_tables(fit)[:-1])
+    said = () if plan is None else plan.warnings
+    warnings = Text("Worth knowing", points=[w for w in fit.warnings if w not in said], tone="warning")
+    diagnosis = [Text("The optimum", summary(fit).paragraphs), *([warnings] if warnings.points else [])]
+    evidence = [residual_figure(fit), *evidence_tables(fit)] if runs else list(evidence_tables(fit, runs=False))
     law = [formula, *(f for f in figures if f is not None), parameter_table(fit)]
     return [Section(f"The law{of}", law), Section(f"Diagnostics{of}", [*diagnosis, *evidence])]
 
@@ -167,12 +175,10 @@ def _first(fits: Sequence[Fit], plans: Sequence[Plan], comparisons: Sequence[Law
     if not plans:
         return without_a_plan(fits[0]) if fits else None
     plan = plans[0]
-    fit = next((f for f in fits if f is plan.estimate or f.label == plan.label), None)
     words, reach = _back_tested(plan.law, comparisons)
-    shown: Ruler | None = None
-    if fit is not None and plan.extrapolation:
-        shown = ruler(fit, plan.extrapolation, reach)
-    return first_screen(plan, tested=(words, reach), ruler=shown)
+    if not words and fits:
+        words = "No back-test on these runs was asked for: compare laws to see how they would have forecast."
+    return first_screen(plan, tested=words, reach=reach)
 
 
 def _back_tested(law: str, comparisons: Sequence[LawComparison]) -> tuple[str, float | None]:
@@ -182,11 +188,9 @@ def _back_tested(law: str, comparisons: Sequence[LawComparison]) -> tuple[str, f
         done = [] if score is None else [c[3] for c, e in zip(comparison.cuts, score.back_tests) if e == e]
         if score is not None and done:
             far = max(done)
-            return (
-                f"Fitted below cut-offs on these runs, the law missed the larger ones by a median of "
-                f"{score.median_back_test:.2%}, up to {format_number(far, digits=2)} times beyond.",
-                far,
-            )
+            missed = f"missed the larger ones by a median of {score.median_back_test:.2%}"
+            beyond = f"up to {format_number(far, digits=2)} times beyond"
+            return f"Fitted below cut-offs on these runs, the law {missed}, {beyond}.", far
     return "", None
 
 
@@ -195,13 +199,15 @@ def _title(fits: Sequence[Fit], plans: Sequence[Plan], given: Sequence[Any]) -> 
         question = plans[0].question
         return question[:1].upper() + question[1:]
     if fits:
-        return f"{fits[0].law.title or fits[0].law.name} on {fits[0].runs.source}"
+        name = fits[0].law.title or fits[0].law.name
+        return f"{name[:1].upper()}{name[1:]} on {fits[0].runs.source}"
     return " and ".join(dict.fromkeys(type(r).__name__ for r in given))
 
 
 def _subtitle(fits: Sequence[Fit], plans: Sequence[Plan]) -> str:
     if fits:
-        return f"{fits[0].law.title} fitted to {len(fits[0].observed)} runs of {fits[0].runs.source}"
+        name = fits[0].law.title or fits[0].law.name
+        return f"{name[:1].upper()}{name[1:]} fitted to {len(fits[0].observed)} runs of {fits[0].runs.source}"
     return plans[0].label if plans else ""
 
 

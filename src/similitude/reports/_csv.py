@@ -1,4 +1,4 @@
-"""The table behind a figure as CSV, series by series: measured values keep every digit, curves seven of them."""
+"""The table behind a figure as CSV, series by series: measured values keep ten digits, curves seven."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ def write_csv(figure: Figure) -> str:
     taken = {n: (n if n not in _FIXED else f"{n} (column)") for n in extra}
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*names, *(_harmless(v) for v in taken.values())])
+    shade = figure.shade.label if figure.shade else "shade"
+    writer.writerow(
+        [*(_harmless(shade) if n == "shade" else n for n in names), *(_harmless(v) for v in taken.values())]
+    )
     for row in rows:
         write = _drawn if row["curve"] else _written
         writer.writerow([write(row.get(n)) for n in names] + [_written(row.get(("value", n))) for n in extra])
@@ -75,7 +78,7 @@ def _written(value: Any) -> str:
     if isinstance(value, Interval):
         return value.text()
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.10g}"
     return _harmless(value) if isinstance(value, str) else str(value)
 
 

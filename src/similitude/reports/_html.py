@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from functools import cache, singledispatch
 from html import escape
 from importlib.resources import files
@@ -27,14 +28,15 @@ from similitude._view import (
 )
 from similitude.reports._csv import csv_link, first_rows
 from similitude.reports._mathml import only_math
-from similitude.reports._palette import DARK, LIGHT, RAMP_DARK, RAMP_LIGHT, mark_of, step_of
-from similitude.reports._scale import Scale, scales_of, shade_of
-from similitude.reports._svg import MARK_SHEET, draw_svg, swatch
+from similitude.reports._palette import DARK, LIGHT, RAMP_DARK, RAMP_LIGHT, mark_of
+from similitude.reports._scale import Scale, groups_of, scales_of, shade_of
+from similitude.reports._svg import MARK_SHEET, draw_svg, steps_of, swatch
 from similitude.reports._text import aligned_right, cell_text
 from similitude.reports._thin import thin
 
 __all__ = ["asset", "draw_html", "draw_notebook", "style"]
 
+LONG = 36  # characters from which a cell needs room to wrap in
 _KEYED = 12  # up to so many groups are named one by one, more become a colour bar
 
 
@@ -98,7 +100,7 @@ def _(view: Interval) -> str:
 
 @_html.register
 def _(view: Text) -> str:
-    title = f"<h3>{escape(view.title)}</h3>" if view.title else ""
+    title = f"<h3>{prose(view.title)}</h3>" if view.title else ""
     if view.markup == "mathml":
         body = "".join(f'<div class="formula">{p if only_math(p) else escape(p)}</div>' for p in view.paragraphs)
     else:
@@ -109,10 +111,10 @@ def _(view: Text) -> str:
 
 @_html.register
 def _(view: Table) -> str:
-    right = [aligned_right(view, i) for i in range(len(view.columns))]
-    heads = "".join(f'<th scope="col"{_right(r)}>{_head(c)}</th>' for c, r in zip(view.columns, right))
+    right = [aligned_right(view, i) for i in range(len(view.heads))]
+    heads = "".join(f'<th scope="col"{_right(r)}>{_head(c)}</th>' for c, r in zip(view.heads, right))
     rows = "".join(f"<tr>{_row(row, view, right)}</tr>" for row in view.rows)
-    caption = f"<caption>{escape(view.title)}</caption>" if view.title else ""
+    caption = f"<caption>{prose(view.title)}</caption>" if view.title else ""
     note = f'<p class="note">{prose(view.note)}</p>' if view.note else ""
     label = escape(view.title or "table")
     table = f"<table>{caption}<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
@@ -130,9 +132,13 @@ def _head(column: Column) -> str:
 
 
 def _row(row: Any, table: Table, right: list[bool]) -> str:
-    cells = [_cell(v, c) for v, c in zip(row, table.columns)]
-    first = f'<th scope="row"{_right(right[0])}>{cells[0]}</th>' if cells else ""
-    return first + "".join(f"<td{_right(r)}>{c}</td>" for c, r in zip(cells[1:], right[1:]))
+    parts = []
+    for i, (value, column) in enumerate(zip(row, table.heads)):
+        name = "num" if right[i] else "long" if isinstance(value, str) and len(value) > LONG else ""
+        tag, scope = ("th", ' scope="row"') if i == 0 else ("td", "")
+        shown = f' class="{name}"' if name else ""
+        parts.append(f"<{tag}{scope}{shown}>{_cell(value, column)}</{tag}>")
+    return "".join(parts)
 
 
 def _cell(cell: Cell, column: Column) -> str:
@@ -234,7 +240,7 @@ def _(view: Figure) -> str:
     name = escape(f"{figure.name}.csv")
     return (
         f'<figure class="figure{wide}" data-axes="{escape(json.dumps(axes))}">'
-        f"<figcaption><h3>{escape(figure.title)}</h3></figcaption>{_legend(figure)}"
+        f"<figcaption><h3>{prose(figure.title)}</h3></figcaption>{_legend(figure)}"
         f'<p class="axis y">↑ {_axis(figure.y.label, figure.y.unit)}</p>'
         f'<div class="frame">{draw_svg(figure, first_rows(figure))}</div>'
         f'<p class="axis x">{_axis(figure.x.label, figure.x.unit)} →</p>'
@@ -255,8 +261,7 @@ def _legend(figure: Figure) -> str:
     names = list(dict.fromkeys(s.name for s in figure.series))
     first = {s.name: s for s in reversed(figure.series)}
     items = "".join(
-        f'<li data-k="{i}">{swatch(first[n], None)}<span>{escape(_said(first[n]))}</span></li>'
-        for i, n in enumerate(names)
+        f'<li data-k="{i}">{swatch(first[n])}<span>{escape(_said(first[n]))}</span></li>' for i, n in enumerate(names)
     )
     return f'<ul class="legend">{items}</ul>{_shade_key(figure)}'
 
@@ -271,19 +276,20 @@ def _shade_key(figure: Figure) -> str:
     shade = shade_of(figure)
     if shade is None or figure.shade is None:
         return ""
-    groups = sorted({s.group for s in figure.series if getattr(s, "group", None) is not None})
+    groups = groups_of(figure)
     title = _axis(figure.shade.label, figure.shade.unit)
     if 0 < len(groups) <= _KEYED:
         marked = any(isinstance(s, Points) and s.group is not None for s in figure.series)
-        items = "".join(_group_item(g, i, shade, figure.shade.unit, marked) for i, g in enumerate(groups))
+        steps = steps_of(figure)
+        items = "".join(_group_item(g, i, steps, figure.shade.unit, marked) for i, g in enumerate(groups))
         return f'<div class="key"><span>{title}</span>{items}</div>'
     ends = [prose(format_number(v, figure.shade.unit, 2, show_unit=False)) for v in (shade.low, shade.high)]
     bar = f'<span>{ends[0]}</span><span class="ramp"></span><span>{ends[1]}</span>'
     return f'<div class="key"><span>{title}</span>{bar}</div>'
 
 
-def _group_item(group: float, rank: int, shade: Scale, unit: str, marked: bool) -> str:
-    step = step_of(float(shade.place([group])[0]))
+def _group_item(group: float, rank: int, steps: Mapping[float, int], unit: str, marked: bool) -> str:
+    step = steps[group]
     mark = mark_of("measured", rank) if marked else "square"
     text = prose(format_number(group, unit, 3, show_unit=False))
     use = f'<g class="points s{step}"><use href="#mk-{mark}" x="50%" y="50%"/></g>'

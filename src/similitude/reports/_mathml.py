@@ -85,7 +85,14 @@ class _Checker(HTMLParser):
     def handle_comment(self, data: str) -> None:
         self.clean = False
 
-    handle_decl = handle_pi = unknown_decl = handle_comment
+    def handle_decl(self, decl: str) -> None:
+        self.clean = False
+
+    def handle_pi(self, data: str) -> None:
+        self.clean = False
+
+    def unknown_decl(self, data: str) -> None:
+        self.clean = False
 
 
 def only_math(text: str) -> bool:

@@ -6,7 +6,7 @@ import json
 from html import escape
 
 from similitude._view import Report, Section, _plain
-from similitude.reports._html import asset, draw_html, style
+from similitude.reports._html import asset, draw_html, prose, style
 from similitude.reports._svg import MARK_SHEET
 
 __all__ = ["page"]
@@ -27,7 +27,7 @@ def page(report: Report) -> str:
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"><meta name="generator" content="similitude">'
-        f"<title>{escape(title)}</title><style>{style()}{_EVERY_PAGE if report.simulated else ''}</style>"
+        f"<title>{prose(title)}</title><style>{style()}{_EVERY_PAGE if report.simulated else ''}</style>"
     )
     parts = [_header(report), draw_html(report.first) if report.first else "", _contents(sections, report)]
     main = "".join([*parts, *(draw_html(s) for s in sections), _document(report)])
@@ -43,8 +43,8 @@ def _banner(report: Report) -> str:
 
 
 def _header(report: Report) -> str:
-    subtitle = f'<p class="subtitle">{escape(report.subtitle)}</p>' if report.subtitle else ""
-    return f"<header><h1>{escape(report.title)}</h1>{subtitle}</header>"
+    subtitle = f'<p class="subtitle">{prose(report.subtitle)}</p>' if report.subtitle else ""
+    return f"<header><h1>{prose(report.title)}</h1>{subtitle}</header>"
 
 
 def _contents(sections: list[Section], report: Report) -> str:
@@ -59,7 +59,7 @@ def _contents(sections: list[Section], report: Report) -> str:
 def _document(report: Report) -> str:
     if not report.document:
         return ""
-    text = json.dumps(_plain(report.document), ensure_ascii=False, allow_nan=False, indent=1)
+    text = json.dumps(_plain(report.document), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     safe = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     size = f"{len(text.encode()) / 1000:.0f} kB"
     return (

@@ -13,7 +13,7 @@ from similitude._digits import in_powers
 from similitude._errors import ArgumentError
 from similitude._view import Band, Figure, Line, Marker, Points, Rule
 from similitude.reports._palette import LIGHT, RAMP_LIGHT, mark_of
-from similitude.reports._scale import Scale, scales_of, shade_of
+from similitude.reports._scale import Scale, group_of, groups_of, rank_of, scales_of, shade_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,9 +67,9 @@ def draw_axes(figure: Figure, ax: Axes | None = None) -> Axes:
             return draw_axes(figure, plt.subplots(figsize=(5.5, 3.6), layout="constrained")[1])
     x, y = scales_of(figure)
     shade = shade_of(figure)
-    ranks = {g: i for i, g in enumerate(sorted({s.group for s in figure.series if _group(s) is not None}))}
+    groups = groups_of(figure)
     for order, series in enumerate(figure.series):
-        _draw(series, ax, shade, ranks.get(_group(series)), order, y)
+        _draw(series, ax, shade, rank_of(series, groups), order, y)
     _dress(ax, figure, x, y)
     _add_legend(ax, figure, shade)
     return ax
@@ -108,12 +108,8 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _group(series: object) -> float | None:
-    return getattr(series, "group", None)
-
-
 def _color(series: Any, shade: Scale | None, default: str) -> str:
-    if shade is None or _group(series) is None:
+    if shade is None or group_of(series) is None:
         return LIGHT[default]
     return _ramp()(float(np.clip(shade.place([series.group])[0], 0, 1)))
 

@@ -11,7 +11,7 @@ import numpy as np
 from similitude._digits import format_number, in_powers
 from similitude._view import Axis, Band, Figure, Line, Marker, Points, Rule
 
-__all__ = ["Scale", "Tick", "scales_of", "shade_of"]
+__all__ = ["Scale", "Tick", "group_of", "groups_of", "rank_of", "scales_of", "shade_of"]
 
 _MARGIN = 0.04  # of the axis, on either side of the data
 
@@ -81,10 +81,26 @@ def scales_of(figure: Figure) -> tuple[Scale, Scale]:
     )
 
 
+def group_of(series: object) -> float | None:
+    """The group a series belongs to, None for none."""
+    return getattr(series, "group", None)
+
+
+def groups_of(figure: Figure) -> list[float]:
+    """The groups of a figure, increasing."""
+    return sorted({g for s in figure.series if (g := group_of(s)) is not None})
+
+
+def rank_of(series: object, groups: list[float]) -> int | None:
+    """The place of a series' group among the figure's groups."""
+    group = group_of(series)
+    return None if group is None else groups.index(group)
+
+
 def shade_of(figure: Figure) -> Scale | None:
     """The scale colours stand for; None when nothing is grouped."""
-    values = [s.group for s in figure.series if getattr(s, "group", None) is not None]
-    values += [v for s in figure.series if isinstance(s, Points) and s.shade for v in s.shade]
+    values = groups_of(figure)
+    values += [float(v) for s in figure.series if isinstance(s, Points) and s.shade is not None for v in s.shade]
     if figure.shade is None or not values:
         return None
     low, high = _ends(values, figure.shade.scale == "log") or (1.0, 1.0)

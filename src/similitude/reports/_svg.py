@@ -6,7 +6,7 @@ elements at percentages. So one drawing serves the phone, the desktop and paper,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -14,10 +14,10 @@ import numpy as np
 
 from similitude._digits import in_powers
 from similitude._view import Band, Figure, Line, Marker, Points, Rule
-from similitude.reports._palette import MARKS, mark_of, step_of
-from similitude.reports._scale import Scale, scales_of, shade_of
+from similitude.reports._palette import MARKS, RAMP_LIGHT, mark_of, step_of
+from similitude.reports._scale import Scale, group_of, groups_of, rank_of, scales_of, shade_of
 
-__all__ = ["MARK_SHEET", "draw_svg", "swatch"]
+__all__ = ["MARK_SHEET", "draw_svg", "steps_of", "swatch"]
 
 MARK_SHEET = (
     '<svg class="marks" width="0" height="0" aria-hidden="true"><defs>'
@@ -29,19 +29,17 @@ MARK_SHEET = (
 def draw_svg(figure: Figure, first_rows: Sequence[int]) -> str:
     """The SVG of a figure. `first_rows` gives the row of the figure's CSV at which each series starts."""
     x, y = scales_of(figure)
-    shade = shade_of(figure)
+    shade, steps = shade_of(figure), steps_of(figure)
     names = list(dict.fromkeys(s.name for s in figure.series))
-    ranks = {
-        g: i for i, g in enumerate(sorted({s.group for s in figure.series if getattr(s, "group", None) is not None}))
-    }
+    groups = groups_of(figure)
     under, over, front = [], [], []
     for series, row in zip(figure.series, first_rows):
-        rank = ranks.get(getattr(series, "group", None))
-        classes = _classes(series, shade, names.index(series.name))
+        rank = rank_of(series, groups)
+        classes = _classes(series, steps, names.index(series.name))
         drawn = _draw(series, x, y, shade, rank)
         target = over if isinstance(series, (Points, Marker)) else front if series.role == "frontier" else under
         target.append(f'<g class="{classes}" data-row="{row}">{drawn}</g>')
-    labels = "".join(_end_label(s, x, y, _classes(s, shade, names.index(s.name))) for s in figure.series)
+    labels = "".join(_end_label(s, x, y, _classes(s, steps, names.index(s.name))) for s in figure.series)
     alt = figure.alt or f"{figure.title}: {figure.y.title} against {figure.x.title}"
     below, above = _curves(under), _curves(front)  # a frontier is the lower edge of a cloud and lies on top of it
     return (
@@ -57,11 +55,22 @@ def _curves(drawn: Sequence[str]) -> str:
     return f'<svg {box} class="curves">{"".join(drawn)}</svg>' if drawn else ""
 
 
-def swatch(series: Any, shade: Scale | None, rank: int | None = None) -> str:
+def steps_of(figure: Figure) -> dict[float, int]:
+    """The ramp's step of each group: by rank where few groups alone are coloured, else by place on the shade axis."""
+    groups = groups_of(figure)
+    shade = shade_of(figure)
+    if shade is None or not groups:
+        return {}
+    if len(groups) <= len(RAMP_LIGHT) and not any(isinstance(s, Points) and s.shade for s in figure.series):
+        return {g: step_of((i + 0.5) / len(groups)) for i, g in enumerate(groups)}
+    return {g: step_of(float(p)) for g, p in zip(groups, shade.place(groups))}
+
+
+def swatch(series: Any) -> str:
     """The small sample of a series in the legend."""
-    classes = _classes(series, shade, None)
+    classes = _classes(series, {}, None)
     if isinstance(series, (Points, Marker)):
-        inner = f'<use href="#mk-{mark_of(series.role, rank)}" x="50%" y="50%"/>'
+        inner = f'<use href="#mk-{mark_of(series.role, None)}" x="50%" y="50%"/>'
     elif isinstance(series, Band):
         inner = '<rect class="fill" x="1" y="2" width="20" height="10"/>'
     else:
@@ -69,12 +78,11 @@ def swatch(series: Any, shade: Scale | None, rank: int | None = None) -> str:
     return f'<svg class="swatch" width="22" height="14" aria-hidden="true"><g class="{classes}">{inner}</g></svg>'
 
 
-def _classes(series: Any, shade: Scale | None, index: int | None) -> str:
+def _classes(series: Any, steps: Mapping[float, int], index: int | None) -> str:
     kind = type(series).__name__.lower()
     parts = [kind, series.role] if series.role != kind else [kind]
-    group = getattr(series, "group", None)
-    if shade is not None and group is not None:
-        parts.append(f"s{step_of(float(shade.place([group])[0]))}")
+    if group_of(series) in steps:
+        parts.append(f"s{steps[series.group]}")
     return " ".join(parts if index is None else [*parts, f"k{index}"])
 
 
@@ -200,11 +208,11 @@ def _end_label(series: Any, x: Scale, y: Scale, classes: str) -> str:
     if isinstance(series, Marker):
         a, b = x.place([series.x])[0], y.place([series.y])[0]
         left = a > 0.75  # words of a mark near the right edge stand to its left
-        return _label(label, a, b, -10 if left else 10, "-1.15em", classes + (" left" if left else ""))
+        return _label(label, float(a), float(b), -10 if left else 10, "-1.15em", classes + (" left" if left else ""))
     if isinstance(series, Line):
         xs, ys = x.place(series.x), y.place(series.y)
         inside = np.flatnonzero((xs >= 0) & (xs <= 1) & (ys >= 0) & (ys <= 1))
-        return _label(label, xs[inside[-1]], ys[inside[-1]], 5, ".35em", classes) if inside.size else ""
+        return _label(label, float(xs[inside[-1]]), float(ys[inside[-1]]), 5, ".35em", classes) if inside.size else ""
     return ""
 
 

@@ -79,7 +79,7 @@ def is_number(cell: Cell) -> bool:
 
 def aligned_right(table: Table, index: int) -> bool:
     """Whether a column stands to the right: asked for, or all numbers."""
-    asked = table.columns[index].align
+    asked = table.heads[index].align
     cells = [row[index] for row in table.rows if row[index] is not None]
     return asked == "right" or (asked is None and bool(cells) and all(is_number(c) for c in cells))
 
@@ -108,10 +108,10 @@ def _(view: Text, width: int, color: bool) -> list[str]:
 
 @_lines.register
 def _(view: Table, width: int, color: bool) -> list[str]:
-    heads = [f"{c.name} [{c.unit}]" if c.unit else c.name for c in view.columns]
+    heads = [f"{c.name} [{c.unit}]" if c.unit else c.name for c in view.heads]
     cells = [[_printable(h) for h in heads]]
-    cells += [[cell_text(v, c) for v, c in zip(row, view.columns)] for row in view.rows]
-    right = [aligned_right(view, i) for i in range(len(view.columns))]
+    cells += [[cell_text(v, c) for v, c in zip(row, view.heads)] for row in view.rows]
+    right = [aligned_right(view, i) for i in range(len(view.heads))]
     rigid = [r or any(isinstance(row[i], Interval) for row in view.rows) for i, r in enumerate(right)]
     widths = _column_widths(cells, rigid, width)
     head = _row_lines(cells[0], widths, right)

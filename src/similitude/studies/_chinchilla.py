@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 __all__ = ["exponent", "optimal_loss", "optimal_tokens", "wasted_compute"]
 
 Params = Mapping[str, Any]
@@ -31,10 +29,12 @@ def optimal_loss(p: Params, flop: Any) -> Any:
     return p["E"] + p["A"] / n ** p["alpha"] + p["B"] / d ** p["beta"]
 
 
-def wasted_compute(p: Params, flop: float, tokens: float) -> float:
-    """The share of a budget that training on `tokens` wastes: what the same loss would have cost at its best."""
+def wasted_compute(p: Params, flop: Any, tokens: Any) -> Any:
+    """The share of a budget that training on `tokens` wastes: the same loss could have been had for so much less."""
     n = flop / 6 / tokens
     loss = p["E"] + p["A"] / n ** p["alpha"] + p["B"] / tokens ** p["beta"]
     gamma = p["alpha"] * p["beta"] / (p["alpha"] + p["beta"])
-    above = (loss - p["E"]) / (optimal_loss(p, flop) - p["E"])  # falls as compute to the power gamma
-    return float(1 - np.power(above, -1 / gamma))
+    above = (loss - p["E"]) / (
+        optimal_loss(p, flop) - p["E"]
+    )  # the best loss above E falls as compute to the power gamma
+    return 1 - above ** (-1 / gamma)

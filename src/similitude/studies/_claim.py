@@ -8,7 +8,20 @@ from typing import Any, Literal
 
 from similitude._view import Interval
 
-__all__ = ["ABOUT", "AT_MOST", "PRINTED", "RESAMPLED", "RULES", "STANDARD_ERROR", "Claim", "Rule", "last_unit"]
+__all__ = [
+    "ABOUT",
+    "AT_MOST",
+    "PRINTED",
+    "RESAMPLED",
+    "RULES",
+    "STANDARD_ERROR",
+    "Claim",
+    "Rule",
+    "checked",
+    "last_unit",
+    "measured",
+    "simulated",
+]
 
 Evidence = Literal["data", "simulation", "constants"]
 Verdict = Literal["reproduced", "close", "differs"]
@@ -103,7 +116,9 @@ def _distance(claim: Claim) -> float:
 
 
 def _by_digits(claim: Claim) -> Verdict:
-    return _graded(_distance(claim), last_unit(claim.printed) / 2, max(last_unit(claim.printed), abs(claim.published) * 0.02))
+    return _graded(
+        _distance(claim), last_unit(claim.printed) / 2, max(last_unit(claim.printed), abs(claim.published) * 0.02)
+    )
 
 
 def _by_standard_error(claim: Claim) -> Verdict:
@@ -128,9 +143,7 @@ PRINTED = Rule(
     _by_digits,
 )
 STANDARD_ERROR = Rule(
-    "standard error",
-    "reproduced: within half a published standard error; close: within two",
-    _by_standard_error,
+    "standard error", "reproduced: within half a published standard error; close: within two", _by_standard_error
 )
 RESAMPLED = Rule(
     # four times the sampling error, 1/sqrt(2 x 4000), of a standard deviation from 4,000 resamples
@@ -145,3 +158,28 @@ AT_MOST = Rule(
 )
 ABOUT = Rule("about", "for values printed as approximate; reproduced: within 10 %; close: within 25 %", _about)
 RULES = (PRINTED, STANDARD_ERROR, RESAMPLED, AT_MOST, ABOUT)
+
+
+def measured(
+    sentence: str, printed: str, where: str, ours: float | Interval, rule: Rule = PRINTED, **more: Any
+) -> Claim:
+    """A claim recomputed from the runs."""
+    return Claim(sentence, printed, where, _interval(ours), "data", rule, **more)
+
+
+def simulated(
+    sentence: str, printed: str, where: str, ours: float | Interval, rule: Rule = PRINTED, **more: Any
+) -> Claim:
+    """A claim recomputed from runs simulated as the paper did."""
+    return Claim(sentence, printed, where, _interval(ours), "simulation", rule, **more)
+
+
+def checked(
+    sentence: str, printed: str, where: str, ours: float | Interval, rule: Rule = PRINTED, **more: Any
+) -> Claim:
+    """A print that is arithmetic on other prints of the paper."""
+    return Claim(sentence, printed, where, _interval(ours), "constants", rule, **more)
+
+
+def _interval(ours: float | Interval) -> Interval:
+    return ours if isinstance(ours, Interval) else Interval(float(ours))

@@ -74,8 +74,15 @@ class Study:
     def view(self) -> Table:
         """The claims as a table; the note states the rules of the verdicts in it."""
         rules = {c.rule.name: c.rule.sentence for c in self.claims}
-        columns = ("claim", Column("published", align="right"), "where", Column("ours", align="right"), "evidence",
-                   "verdict", "rule")  # fmt: skip
+        columns = (
+            "claim",
+            Column("published", align="right"),
+            "where",
+            Column("ours", align="right"),
+            "evidence",
+            "verdict",
+            "rule",
+        )
         note = " ".join(f"{name}: {sentence}." for name, sentence in rules.items())
         return Table(f"{self.title}: {self.summary()}", columns, [_row(c) for c in self.claims], note=note)
 

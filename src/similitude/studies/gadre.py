@@ -10,7 +10,7 @@ from similitude.fitting import Fit, fit
 from similitude.laws import get, law, paper, positive
 from similitude.laws import real as any_sign
 from similitude.runs import Runs, datasets
-from similitude.studies._claim import PRINTED, Claim
+from similitude.studies._claim import Claim, measured
 from similitude.studies._study import Declaration, Item
 
 __all__ = ["STUDY"]
@@ -23,7 +23,11 @@ COEFFICIENTS = {
     "rw_original": {"a": "157", "b": "246", "eta": "0.127", "E": "1.73"},
 }
 # relative error of the predicted loss in per cent, for the 1.4B run at M and the 6.9B run at 20 tokens a parameter
-LARGE = {"c4_original": (80.0, "1.498", "4.295"), "rpj": (640.0, "0.7103", "0.7320"), "rw_original": (320.0, "0.0052", "1.619")}
+LARGE = {
+    "c4_original": (80.0, "1.498", "4.295"),
+    "rpj": (640.0, "0.7103", "0.7320"),
+    "rw_original": (320.0, "0.0052", "1.619"),
+}
 NOTEBOOK = "authors' notebook"
 SEPARATE = "separate run of the authors' recipe; not printed"
 
@@ -55,8 +59,10 @@ def claims(seed: int) -> Iterator[Item]:
         optima.append((name, best_ratio(found.values), best_ratio({k: float(v) for k, v in COEFFICIENTS[key].items()})))
     yield _optima(optima)
     yield (
-        "Five runs for four parameters leave one degree of freedom: the 90 % profile intervals are wide and often open at one "
-        "end, although the predictions fall within a few per cent. The agreement is a good form, not a proved precision."
+        "Five runs for four parameters leave one degree of freedom: the 90 % profile intervals are wide and often "
+        "open at one "
+        "end, although the predictions fall within a few per cent. The agreement is a good form, not a proved "
+        "precision."
     )
 
 
@@ -69,24 +75,27 @@ def _small(runs: Runs) -> Runs:
 def _coefficients(found: Fit, key: str, name: str) -> Iterator[Claim]:
     for parameter, printed in COEFFICIENTS[key].items():
         ours = Interval(found.values[parameter], *found.ends[parameter])
-        yield Claim(f"{parameter}, {name}", printed, "table of scaling law parameters", ours, "data", PRINTED,
-                    interval="90 % profile")  # fmt: skip
+        yield measured(
+            f"{parameter}, {name}", printed, "table of scaling law parameters", ours, interval="90 % profile"
+        )
 
 
 def _large_losses(found: Fit, runs: Runs, key: str, name: str) -> Iterator[Claim]:
     ratio, *printed = LARGE[key]
     for model, m, digits in zip(("open_lm_1b", "open_lm_7b"), (ratio, OPTIMAL), printed, strict=True):
         run = runs.where(model=model, M=m)
-        measured = float(run.column("loss")[0])
+        truth = float(run.column("loss")[0])
         told = found.predict(C=float(run.column("C")[0]), M=m)
-        ours = Interval(abs(told.value / measured - 1) * 100, unit="%")
+        ours = Interval(abs(told.value / truth - 1) * 100, unit="%")
         size = {"open_lm_1b": "1.4B", "open_lm_7b": "6.9B"}[model]
-        yield Claim(
-            f"relative error of the loss, {size} at M = {m:g}, {name}, %", digits, NOTEBOOK if key == "rpj" else SEPARATE, ours,
-            "data", PRINTED,
-            remark=f"predicted {told.value:.4f}, measured {measured:.4f}; a new run's 90 % interval is "
-                   f"{_end(told.new_low)} to {_end(told.new_high)}, {told.extrapolation:.0f} times beyond the largest run",
-        )  # fmt: skip
+        yield measured(
+            f"relative error of the loss, {size} at M = {m:g}, {name}, %",
+            digits,
+            NOTEBOOK if key == "rpj" else SEPARATE,
+            ours,
+            remark=f"predicted {told.value:.4f}, measured {truth:.4f}; a new run's 90 % interval is "
+            f"{_end(told.new_low)} to {_end(told.new_high)}, {told.extrapolation:.0f} times beyond the largest run",
+        )
 
 
 def _end(value: float | None) -> str:
@@ -101,15 +110,16 @@ def _errors(found: Fit, runs: Runs) -> Iterator[Claim]:
     printed = {"k": "2.206", "gamma": "0.7146", "ceiling": "0.8570"}
     for parameter, digits in printed.items():
         ours = Interval(law_of.values[parameter], *law_of.ends[parameter])
-        yield Claim(f"{parameter} of the error law, RedPajama, 17 tasks", digits, SEPARATE, ours, "data", PRINTED,
-                    interval="90 % profile")  # fmt: skip
+        yield measured(
+            f"{parameter} of the error law, RedPajama, 17 tasks", digits, SEPARATE, ours, interval="90 % profile"
+        )
     for model, m, digits in (("open_lm_1b", 640.0, "3.6365"), ("open_lm_7b", OPTIMAL, "0.0464")):
         run = runs.where(model=model, M=m)
         loss = found.predict(C=float(run.column("C")[0]), M=m).value
         error = law_of.value(loss=loss)
         ours = Interval(abs(error / float(run.column("err_avg17")[0]) - 1) * 100, unit="%")
         size = {"open_lm_1b": "1.4B", "open_lm_7b": "6.9B"}[model]
-        yield Claim(f"relative error of 17 tasks' error, {size} at M = {m:g}, %", digits, NOTEBOOK, ours, "data", PRINTED)
+        yield measured(f"relative error of 17 tasks' error, {size} at M = {m:g}, %", digits, NOTEBOOK, ours)
 
 
 def best_ratio(p) -> float:
@@ -122,7 +132,8 @@ def _optima(rows) -> Table:
         "The ratio the fitted law itself calls compute-optimal",
         ("trained on", Column("M*, our fit", "tokens/parameter"), Column("M*, printed digits", "tokens/parameter")),
         rows,
-        note="M* = (b/a)^(1/(2 eta)). The authors call 20 tokens a parameter optimal and tuned there; runs that share one M "
+        note="M* = (b/a)^(1/(2 eta)). The authors call 20 tokens a parameter optimal and tuned there; runs that share "
+        "one M "
         "cannot tell it.",
     )
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from similitude._view import Column, Interval, Table
 from similitude.fitting import isoflop
 from similitude.runs import Runs, datasets
-from similitude.studies._claim import PRINTED, STANDARD_ERROR, Claim
+from similitude.studies._claim import STANDARD_ERROR, measured
 from similitude.studies._study import Declaration, Item
 
 __all__ = ["STUDY"]
 
 RESAMPLES = 1000
-# Standard deviation of the noise added to each loss. The authors' code means to let it grow with the loss, but compares its
-# thresholds (3 to 7) with the logarithm of the loss, which never reaches them: every point gets the smallest value.
+# Standard deviation of the noise added to each loss. The authors' code means to let it grow with the loss, but compares
+# its thresholds (3 to 7) with the logarithm of the loss, which never reaches them: every point gets the smallest value.
 NOISE = {"refinedweb": 0.002, "openwebtext2": 0.01}
 PER_GAP = 25  # grid points between two model sizes
 LEAST_ERROR = 0.33  # of one gap: the least error of a minimum
@@ -57,8 +58,13 @@ STEPS = {
     "kaplan_adjusted_with_tuned_hparams": "optimiser tuned, counted as Kaplan",
 }
 LADDER = tuple(STEPS)[:5]
-AT_CHINCHILLA = {"1_reproducing_kaplan": "3000", "2_counting_last_layer": "787", "3_correcting_warmup": "292",
-                 "4_cosine_decay": "183", "5_optimizer_tuning_no_decay": "77"}  # fmt: skip
+AT_CHINCHILLA = {
+    "1_reproducing_kaplan": "3000",
+    "2_counting_last_layer": "787",
+    "3_correcting_warmup": "292",
+    "4_cosine_decay": "183",
+    "5_optimizer_tuning_no_decay": "77",
+}
 CODE = "authors' tables of results"
 
 
@@ -71,7 +77,8 @@ class Trend:
     draws: np.ndarray
 
     def interval(self) -> Interval:
-        return Interval(self.a, *(float(q) for q in np.quantile(self.draws, [0.025, 0.975])))
+        low, high = np.quantile(self.draws, [0.025, 0.975])
+        return Interval(self.a, float(low), float(high))
 
 
 def claims(seed: int) -> Iterator[Item]:
@@ -82,22 +89,32 @@ def claims(seed: int) -> Iterator[Item]:
             key = (dataset, config)
             label = f"a, {TITLES[dataset]}, {STEPS[config]}"
             theirs[key] = _through_optima(optima.where(dataset=dataset, config=config).drop(missing="N"))
-            yield Claim(f"{label}: regression on their optima", printed, CODE, Interval(theirs[key][0]), "data", PRINTED)
+            yield measured(f"{label}: regression on their optima", printed, CODE, theirs[key][0])
             points = runs.where(dataset=dataset, config=config)
             ours[key] = _interpolated(points, NOISE[dataset], np.random.default_rng(seed))
             parabolas[key] = isoflop(points, budget="C", objective="squares", intervals="delta")
-            yield Claim(f"{label}: from IsoFLOP points", printed, CODE, ours[key].interval(), "data", STANDARD_ERROR,
-                        spread=(high - low) / 3.92, interval="95 % bootstrap")  # fmt: skip
+            yield measured(
+                f"{label}: from IsoFLOP points",
+                printed,
+                CODE,
+                ours[key].interval(),
+                STANDARD_ERROR,
+                spread=(high - low) / 3.92,
+                interval="95 % bootstrap",
+            )
     yield from _at_chinchilla(theirs)
     yield from _steps(ours)
     yield _ladder(ours, parabolas)
     yield (
-        "Counting the last layer and shortening the warm-up take a from 0.84 to 0.60; learning-rate decay moves it by 0.03 and "
+        "Counting the last layer and shortening the warm-up take a from 0.84 to 0.60; learning-rate decay moves it by "
+        "0.03 and "
         "tuning the optimiser by 0.07: decay is not what separates Kaplan from Hoffmann."
     )
     yield (
-        "The released code means the noise of the bootstrap to grow with the loss, but compares thresholds for the loss with its "
-        "logarithm; the published errors come out with the smallest noise at every point, and most are the imposed least error."
+        "The released code means the noise of the bootstrap to grow with the loss, but compares thresholds for the "
+        "loss with its "
+        "logarithm; the published errors come out with the smallest noise at every point, and most are the imposed "
+        "least error."
     )
 
 
@@ -153,19 +170,25 @@ def _at_chinchilla(theirs: Mapping[tuple[str, str], tuple[float, float]]) -> Ite
         a, coefficient = theirs["refinedweb", config]
         value = coefficient * CHINCHILLA**a / 1e9
         digits = printed if config != LADDER[0] else "3e3"
-        yield Claim(f"N* at 5.88e23 FLOP, RefinedWeb, {STEPS[config]}, billions", digits, "figure 1", Interval(value), "data", PRINTED)
+        yield measured(f"N* at 5.88e23 FLOP, RefinedWeb, {STEPS[config]}, billions", digits, "figure 1", value)
 
 
 def _steps(ours: Mapping[tuple[str, str], Trend]) -> Iterator[Item]:
-    for before, after in zip(LADDER, LADDER[1:]):
+    for before, after in pairwise(LADDER):
         drawn = ours["refinedweb", after].draws - ours["refinedweb", before].draws
         low, high = np.quantile(drawn, [0.025, 0.975])
         value = ours["refinedweb", after].a - ours["refinedweb", before].a
         (p, *_), (q, *_) = RW[before], RW[after]
-        spread = float(np.hypot(*((RW[k][2] - RW[k][1]) / 3.92 for k in (before, after))))
-        yield Claim(f"change of a, RefinedWeb: {STEPS[after]}", f"{float(q) - float(p):.4f}", f"{CODE}, difference",
-                    Interval(value, float(low), float(high)), "data", STANDARD_ERROR, spread=spread,
-                    interval="95 % bootstrap")  # fmt: skip
+        spread = float(np.sqrt(sum(((RW[k][2] - RW[k][1]) / 3.92) ** 2 for k in (before, after))))
+        yield measured(
+            f"change of a, RefinedWeb: {STEPS[after]}",
+            f"{float(q) - float(p):.4f}",
+            f"{CODE}, difference",
+            Interval(value, float(low), float(high)),
+            STANDARD_ERROR,
+            spread=spread,
+            interval="95 % bootstrap",
+        )
 
 
 def _ladder(ours: Mapping[tuple[str, str], Trend], parabolas: Mapping) -> Table:
@@ -174,14 +197,33 @@ def _ladder(ours: Mapping[tuple[str, str], Trend], parabolas: Mapping) -> Table:
         found = parabolas[dataset, config]
         bias = "" if found.bias_N is None else f"{np.min(found.bias_N):+.0%} to {np.max(found.bias_N):+.0%}"
         used = f"{sum(s.used for s in found.slices)} of {len(found.slices)}"
-        rows.append((TITLES[dataset], STEPS[config], float(PUBLISHED[dataset][config][0]), trend.interval(),
-                     Interval(found.N.exponent, found.N.low, found.N.high), used, bias))  # fmt: skip
+        rows.append(
+            (
+                TITLES[dataset],
+                STEPS[config],
+                float(PUBLISHED[dataset][config][0]),
+                trend.interval(),
+                Interval(found.N.exponent, found.N.low, found.N.high),
+                used,
+                bias,
+            )
+        )
     return Table(
         "The exponent a of N* ~ C^a, step by step",
-        ("runs", "step", Column("published", digits=4), "interpolated, 95 %", "parabolas, 90 %", "budgets used", "bias of N*"),
+        (
+            "runs",
+            "step",
+            Column("published", digits=4),
+            "interpolated, 95 %",
+            "parabolas, 90 %",
+            "budgets used",
+            "bias of N*",
+        ),
         rows,
-        note="Parabolas are Chinchilla's approach 2 over the whole range of sizes, which is wide here (a factor of a thousand "
-        "at the smallest budgets): their bias, estimated from a surface fitted to the same points, is large in the first steps.",
+        note="Parabolas are Chinchilla's approach 2 over the whole range of sizes, which is wide here (a factor of a "
+        "thousand "
+        "at the smallest budgets): their bias, estimated from a surface fitted to the same points, is large in the "
+        "first steps.",
     )
 
 

@@ -151,7 +151,7 @@
       tip.append(title);
       const names = { x: figure.querySelector(".axis.x").textContent.replace(" →", ""), y: figure.querySelector(".axis.y").textContent.replace("↑ ", "") };
       head.forEach((h, i) => {
-        if (["series", "role", "label", "group", "shade"].includes(h) || !row[i]) return;
+        if (["series", "role", "label", "group"].includes(h) || !row[i]) return;
         const line = document.createElement("div"), key = document.createElement("i"), number = Number(row[i]);
         key.textContent = names[h] || h;
         line.append(key, Number.isNaN(number) ? row[i] : write(number, home[h]?.ticks || home[h[0]]?.ticks));
