@@ -16,7 +16,7 @@ WIDTH = 80
 def reference() -> str:
     """The page as Markdown, the same on every machine."""
     parts = ["# Command line", "", "Every page here is what `--help` prints.", "", *_block("similitude", root, None)]
-    context = click.Context(root, info_name="similitude", terminal_width=WIDTH)
+    context = _context("similitude", root, None)
     for name in COMMANDS:
         command = root.get_command(context, name)
         assert command is not None
@@ -25,9 +25,13 @@ def reference() -> str:
 
 
 def _block(name: str, command: click.Command, parent: click.Context | None) -> list[str]:
-    context = command.context_class(command, info_name=name, parent=parent, terminal_width=WIDTH)
-    lines = [line.rstrip() for line in command.get_help(context).splitlines()]
+    lines = [line.rstrip() for line in command.get_help(_context(name, command, parent)).splitlines()]
     return ["```text", *lines, "```", ""]
+
+
+def _context(name: str, command: click.Command, parent: click.Context | None) -> click.Context:
+    settings = {**command.context_settings, "terminal_width": WIDTH}
+    return command.context_class(command, info_name=name, parent=parent, **settings)
 
 
 if __name__ == "__main__":
