@@ -35,9 +35,9 @@ def cite(*things: Any) -> str:
 
 def _keys(thing: Any) -> Iterator[str]:
     """Keys of the bibliography, by what a thing holds: a source, a law, an estimate, runs, a citation, a paper."""
-    names = ("law", "estimate", "runs", "fit", "source")  # what is callable is a method of that name
-    parts = [p for name in names if not callable(p := getattr(thing, name, None)) or hasattr(p, "formula")]
-    laws = [part for part in parts if part is not None and not isinstance(part, (str, int, float))]
+    parts = [getattr(thing, name, None) for name in ("law", "estimate", "runs", "fit", "source")]
+    laws = [part for part in parts if part is not None and (hasattr(part, "formula") or not callable(part))]
+    laws = [part for part in laws if not isinstance(part, (str, int, float))]
     scores = getattr(thing, "scores", ())
     found = [key for part in (*laws, *scores) for key in _keys(part)]
     if isinstance(key := getattr(thing, "key", None), str):
