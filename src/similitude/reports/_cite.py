@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from inspect import ismethod
 from typing import Any
 
 from similitude._errors import ArgumentError
@@ -36,7 +37,9 @@ def cite(*things: Any) -> str:
 def _keys(thing: Any) -> Iterator[str]:
     """Keys of the bibliography, by what a thing holds: a source, a law, an estimate, runs, a citation, a paper."""
     parts = [getattr(thing, name, None) for name in ("law", "estimate", "runs", "fit", "source")]
-    laws = [part for part in parts if part is not None and not isinstance(part, (str, int, float))]
+    laws = [
+        part for part in parts if part is not None and not isinstance(part, (str, int, float)) and not ismethod(part)
+    ]
     scores = getattr(thing, "scores", ())
     found = [key for part in (*laws, *scores) for key in _keys(part)]
     if isinstance(key := getattr(thing, "key", None), str):
