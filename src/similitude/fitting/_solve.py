@@ -140,7 +140,9 @@ def _finish(problem: Problem, rows: np.ndarray, best: np.ndarray, persistent: bo
 
 def _around(problem: Problem, u: np.ndarray) -> np.ndarray:
     """Rows half a standard error and one and a half from u, both ways along each principal axis of the estimates."""
-    curvature = Curvature.at(replace(problem, delta=_positive_delta(problem, u)), u, max(problem.runs - problem.free, 1))
+    curvature = Curvature.at(
+        replace(problem, delta=_positive_delta(problem, u)), u, max(problem.runs - problem.free, 1)
+    )
     values, axes = np.linalg.eigh(curvature.covariance)
     steps = axes.T * np.sqrt(np.maximum(values, 0.0))[:, None]
     coordinates = problem.coordinates

@@ -218,7 +218,7 @@ class _Loop:
     def _step(self, here: _Point, precise: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The damped step, the decrease a full one promises, and the constraint's multiplier."""
         _, psi, curvature, weight = here.terms
-        finite = np.isfinite(here.r).all(axis=-1)
+        finite = np.asarray(np.isfinite(here.r).all(axis=-1))
         gradient = (here.slopes @ np.where(finite[:, None], psi, 0.0)[..., None])[..., 0]
         if precise and here.gap is None:
             return self._precise_step(here, gradient)
