@@ -108,15 +108,17 @@ def test_warm_refits_alone_miss_optima_where_few_runs_leave_several():
     warm = fit.bootstrap("case", resamples=200, seed=2, reseed=False).objective
     both = fit.bootstrap("case", resamples=200, seed=2).objective
     assert np.all(both <= warm * (1 + 1e-9))
-    assert np.mean(warm > both * (1 + 1e-6)) > 0.01
+    assert np.any(warm > both * (1 + 1e-6))
 
 
-def test_resamples_at_a_bound_are_counted():
+def test_resamples_whose_floor_is_zero_converge_and_are_counted():
+    """A floor at its bound used to be stepped over at every iteration, and the other coordinates never arrived."""
     x = np.geomspace(10, 1000, 12)
     y = 3 * x**-0.3 * np.exp(np.random.default_rng(3).normal(0, 0.02, 12))
     fit = sim.fit(sim.laws.power_floor, sim.read_runs({"D": x, "loss": y}, check=False), intervals="delta")
     drawn = fit.bootstrap("residual", resamples=100)
     assert 0.1 < drawn.at_bound < 1.0
+    assert drawn.converged == 1.0
     floor = fit.solution.problem.coordinates.low[0]
     assert np.mean(np.log(drawn.draws["E"]) < floor + 1e-5) == pytest.approx(drawn.at_bound)
 
