@@ -161,6 +161,10 @@ def test_a_spread_needs_runs_of_different_compute():
 # -- censored runs ------------------------------------------------------------------------------------------------------
 
 
+def _line(x, y, **columns):
+    return sim.read_runs({"D": x, "loss": y, **columns}, check=False)
+
+
 def _with_crashes(seed=0, crashed=10):
     rng = np.random.default_rng(seed)
     x = np.geomspace(10, 1e4, 40)
@@ -173,8 +177,8 @@ def _with_crashes(seed=0, crashed=10):
 def test_a_censored_run_the_law_does_not_contradict_counts_for_nothing():
     """Such runs used to be counted as residuals of zero: the noise and every interval came out too small."""
     x, y, stopped = _with_crashes()
-    table = sim.read_runs({"D": x, "loss": y, "crashed": stopped}, check=False)
-    without = sim.read_runs({"D": x[~stopped], "loss": y[~stopped]}, check=False)
+    table = _line(x, y, crashed=stopped)
+    without = _line(x[~stopped], y[~stopped])
     for objective in ("squares_log", "huber_log"):
         one, other = (
             sim.fit(sim.laws.power, table, objective=objective),
@@ -192,21 +196,15 @@ def test_a_censored_run_the_law_does_not_contradict_counts_for_nothing():
 def test_a_censored_run_above_the_law_pulls_it_up():
     x, y, stopped = _with_crashes()
     y = np.where(stopped, y / 0.6 * 1.5, y)
-    pulled = sim.fit(
-        sim.laws.power, sim.read_runs({"D": x, "loss": y, "crashed": stopped}, check=False), intervals="delta"
-    )
-    plain = sim.fit(
-        sim.laws.power, sim.read_runs({"D": x[~stopped], "loss": y[~stopped]}, check=False), intervals="delta"
-    )
+    pulled = sim.fit(sim.laws.power, _line(x, y, crashed=stopped), intervals="delta")
+    plain = sim.fit(sim.laws.power, _line(x[~stopped], y[~stopped]), intervals="delta")
     assert pulled.value(D=1e3) > 1.005 * plain.value(D=1e3)
 
 
 def test_resampling_leaves_censored_runs_where_they_stopped():
     """Their outputs used to be redrawn around the law and still counted as lower bounds, which pushed the law up."""
     x, y, stopped = _with_crashes()
-    fit = sim.fit(
-        sim.laws.power, sim.read_runs({"D": x, "loss": y, "crashed": stopped}, check=False), objective="squares_log"
-    )
+    fit = sim.fit(sim.laws.power, _line(x, y, crashed=stopped), objective="squares_log")
     spread = np.ptp(np.log(fit.ends["a"]))
     for kind in ("residual", "wild", "parametric"):
         drawn = fit.bootstrap(kind, resamples=300).draws["a"]
@@ -216,7 +214,7 @@ def test_resampling_leaves_censored_runs_where_they_stopped():
 def test_censored_runs_alone_do_not_make_a_fit():
     x, y, stopped = _with_crashes(crashed=38)
     with pytest.raises(QuestionError, match="2 runs that were not censored cannot determine 2"):
-        sim.fit(sim.laws.power, sim.read_runs({"D": x, "loss": y, "crashed": stopped}, check=False))
+        sim.fit(sim.laws.power, _line(x, y, crashed=stopped))
 
 
 # -- expectiles ---------------------------------------------------------------------------------------------------------
