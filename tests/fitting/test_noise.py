@@ -158,7 +158,7 @@ def test_a_spread_needs_runs_of_different_compute():
         sim.fit(sim.laws.chinchilla, runs, fix={"B": 0.0, "beta": 0.3}, intervals=sim.Intervals("delta", noise="scale"))
 
 
-# -- censored runs ------------------------------------------------------------------------------------------------------
+# -- censored runs --------------------------------------------------------------------------------
 
 
 def _line(x, y, **columns):
@@ -217,7 +217,7 @@ def test_censored_runs_alone_do_not_make_a_fit():
         sim.fit(sim.laws.power, _line(x, y, crashed=stopped))
 
 
-# -- expectiles ---------------------------------------------------------------------------------------------------------
+# -- expectiles --------------------------------------------------------------------------------
 
 
 def test_the_error_of_an_expectile_is_its_sandwich():
