@@ -164,8 +164,7 @@ def _reseed(problem: Problem, grid: Grid, case: np.ndarray | None, y: np.ndarray
     gram = np.broadcast_to(gram, (count, points, k, k))
     signed = np.array([problem.coordinates.parameters[j].transform == "real" for j in grid.linear])
     solved = nonnegative(gram, moment, signed)
-    left = np.einsum("bpk,bpkl,bpl->bp", solved, gram, solved) - 2 * np.einsum("bpk,bpk->bp", solved, moment)
-    best = np.argmin(left, axis=1)
+    best = np.argmax(np.einsum("bpk,bpk->bp", solved, moment), axis=1)  # what a least-squares solution explains
     u = grid.u[usable][best].copy()
     coefficients = solved[np.arange(count), best]
     for column, j in enumerate(grid.linear):

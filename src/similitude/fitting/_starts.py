@@ -189,22 +189,30 @@ def nonnegative(gram: np.ndarray, moment: np.ndarray, signed: np.ndarray) -> np.
     """
     k = gram.shape[-1]
     size = np.sqrt(np.maximum(np.einsum("...kk->...k", gram), 1e-300))
-    gram, moment = gram / (size[..., :, None] * size[..., None, :]), moment / size
+    shape = moment.shape
+    gram = (gram / (size[..., :, None] * size[..., None, :])).reshape(-1, k, k) + 1e-12 * np.eye(k)
+    moment = (moment / size).reshape(-1, k)
+    best = np.linalg.solve(gram, moment[..., None])[..., 0]
+    # with every coefficient in and none below zero there is nothing better: only the rest is searched
+    left = np.flatnonzero(~np.all((best >= 0) | signed, axis=-1))
+    best[left] = _searched(gram[left], moment[left], signed)
+    return best.reshape(shape) / size
+
+
+def _searched(gram: np.ndarray, moment: np.ndarray, signed: np.ndarray) -> np.ndarray:
     best = np.zeros_like(moment)
-    gain = np.zeros(moment.shape[:-1])
-    always = [j for j in range(k) if signed[j]]
-    others = [j for j in range(k) if not signed[j]]
-    for count in range(len(others), -1, -1):
+    gain = np.zeros(len(moment))
+    always = [j for j in range(len(signed)) if signed[j]]
+    others = [j for j in range(len(signed)) if not signed[j]]
+    for count in range(len(others) - 1, -1, -1):
         for chosen in combinations(others, count):
             pick = sorted([*always, *chosen])
             if not pick:
                 continue
-            block = gram[..., pick, :][..., pick] + 1e-12 * np.eye(len(pick))
-            solved = np.linalg.solve(block, moment[..., pick][..., None])[..., 0]
-            explained = np.einsum("...k,...k->...", solved, moment[..., pick])
-            feasible = np.all((solved >= 0) | signed[pick], axis=-1) & (explained > gain)
-            full = np.zeros_like(moment)
-            full[..., pick] = solved
-            best = np.where(feasible[..., None], full, best)
-            gain = np.where(feasible, explained, gain)
-    return best / size
+            solved = np.linalg.solve(gram[:, pick][:, :, pick], moment[:, pick, None])[..., 0]
+            explained = np.einsum("bk,bk->b", solved, moment[:, pick])
+            better = np.flatnonzero(np.all((solved >= 0) | signed[pick], axis=-1) & (explained > gain))
+            full = np.zeros((better.size, len(signed)))
+            full[:, pick] = solved[better]
+            best[better], gain[better] = full, explained[better]
+    return best
