@@ -25,6 +25,7 @@ __all__ = [
     "condition_number",
     "coordinate_target",
     "delta_interval",
+    "own_gradients",
     "parameter_target",
     "profile_intervals",
 ]
@@ -106,6 +107,16 @@ def parameter_target(problem: Problem, name: str, transform: str) -> Target:
         return (np.log(out.value) if transform == "log" else out.value)[:, 0], gradient
 
     return Target(at)
+
+
+def own_gradients(problem: Problem, u: np.ndarray) -> np.ndarray:
+    """Derivatives (free, free) of the law's own parameters, on their lines, by the engine's inner coordinates."""
+    coordinates = problem.coordinates
+    out = np.eye(problem.free)
+    for j, (group, word) in enumerate(zip(coordinates.groups, coordinates.parameters, strict=True)):
+        if group[0] in coordinates.moved:
+            out[j] = parameter_target(problem, group[0], word.transform).at(np.atleast_2d(u))[1][0]
+    return out
 
 
 def coordinate_target(problem: Problem, j: int) -> Target:
