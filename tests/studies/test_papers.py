@@ -94,7 +94,23 @@ def test_besiroglu_whole():
     assert a.value == pytest.approx(0.5139, abs=5e-4)
     assert (a.low, a.high) == (pytest.approx(0.490, abs=0.006), pytest.approx(0.541, abs=0.006))
     assert claims["standard error of A"].ours.value == pytest.approx(124.58, rel=0.08)
+    assert claims["alpha where the mean of Huber's loss stops, all 245 runs"].ours.value == pytest.approx(
+        0.278, abs=5e-4
+    )
     assert claims["likelihood ratio against Hoffmann's TeX coefficients"].ours.value == pytest.approx(84.0, abs=0.01)
+
+
+def test_the_mean_of_hubers_loss_stops_early_where_the_engine_does_not():
+    law, runs = besiroglu.get("chinchilla"), besiroglu.datasets.load("chinchilla-epoch", outliers="unmarked")
+    ours = besiroglu.fit(law, runs, delta=1e-3, intervals="delta")
+    assert ours.values["alpha"] == pytest.approx(0.3493, abs=5e-5)
+    starts = besiroglu.HOFFMANN_GRID[::45]  # a hundred of them
+    of_sum, at_sum = besiroglu.quasi_newton(ours, starts)
+    of_mean, at_mean = besiroglu.quasi_newton(ours, starts, mean=True)
+    assert ours.objective_value <= of_sum * (1 + 1e-9)
+    assert of_mean > 1.03 * ours.objective_value
+    assert at_sum["alpha"] == pytest.approx(0.3493, abs=1e-3)
+    assert abs(at_mean["alpha"] - 0.3493) > 0.02
 
 
 @pytest.mark.slow
@@ -266,7 +282,7 @@ def test_misfitting_whole():
     assert a["lowest"] < 0.5
     assert a["highest"] > 0.9
     assert len(importance.rows) == 4
-    reached = [float(row[1]) for row in starts.rows]
+    reached = [float(row[2]) for row in starts.rows]
     assert reached[-1] == min(reached)
     assert max(reached) > 1.5 * reached[-1]  # a single start may end far off
 
