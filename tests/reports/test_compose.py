@@ -112,6 +112,19 @@ def test_published_coefficients_alone_make_a_plan_report():
     assert "72.2B" in draw_text(made)
 
 
+def test_fits_by_group_are_told_apart_and_have_places_of_their_own():
+    d = np.tile(np.geomspace(1e8, 1e11, 6), 3)
+    table = {"D": d, "loss": 2 + 50 * d**-0.2 * np.repeat([1.0, 1.1, 1.2], 6), "data": np.repeat(["a", "b", "<c>"], 6)}
+    made = report(sim.fit(sim.laws.power, sim.read_runs(table), by="data"))
+    assert {s.title for s in made.sections if s.title.startswith("The law")} == {
+        "The law (data a)",
+        "The law (data b)",
+        "The law (data <c>)",
+    }
+    ids = re.findall(r'<section id="([^"]+)"', page(made))
+    assert len(ids) == len(set(ids))
+
+
 def test_comparisons_feed_the_first_screen(fit, best):
     comparison = compare_laws([sim.laws.chinchilla], fit.runs)
     made = report([fit, best, comparison])

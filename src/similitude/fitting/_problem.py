@@ -139,7 +139,7 @@ def _factors(law: Law, params: Mapping[str, Any], scale: Mapping[str, float], na
     out: dict[str, Any] = {}
     for name in names:
         word = law.params[name]
-        if word.relative in law.inputs:  # an amplitude A of A / x^alpha scales with x^alpha
+        if word.relative is not None and word.relative in law.inputs:  # an amplitude A of A / x^alpha scales with x^alpha
             out[name] = scale[word.relative] ** (params[word.exponent] if word.exponent else 1)
             continue
         if off_one is None:
@@ -263,6 +263,19 @@ class Problem:
         with np.errstate(all="ignore"):
             value = self.law.evaluate(self.inputs, self.coordinates.inner(u))
         return np.broadcast_to(value, (len(u), self.runs))
+
+    def misfits(self, u: np.ndarray) -> np.ndarray:
+        """The residuals of `residuals` without their Jacobian, for comparing many rows."""
+        if self.clusters is not None or len(self.priors):
+            return self.residuals(u)[0]
+        f = self.predict(u)
+        with np.errstate(all="ignore"):
+            r = np.log(f / self.y) if self.objective.log else f - self.y
+        if self.censored is not None:
+            r = np.where(self.censored & (r >= 0), 0.0, r)
+        if self.root_weights is not None:
+            r = r * self.root_weights
+        return np.where(np.isfinite(r).all(axis=-1, keepdims=True), r, np.inf)
 
     def residuals(self, u: np.ndarray, y: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Weighted residuals (batch, terms) and their Jacobian (batch, free, terms) at coordinates u.

@@ -48,11 +48,14 @@ def report(
     >>> report(sim.fit(sim.laws.chinchilla, made)).simulated
     True
     """
+    groups = _group_names(results)
     given = _flattened(results)
     if not given:
         raise ArgumentError("there is nothing to report: give at least one fit, plan or comparison")
     fits, plans, comparisons, others = _sorted(given)
-    sections = [s for fit in fits for s in _fit_sections(fit, _plan_of(fit, plans), runs, many=len(fits) > 1)]
+    sections = [
+        s for fit in fits for s in _fit_sections(fit, _plan_of(fit, plans), runs, _told_apart(fit, fits, groups))
+    ]
     sections[1:1] = [Section(_named("Plan", p, plans), p.view().items) for p in plans]
     sections += [Section(_named("Laws compared", c, comparisons), c.view()) for c in comparisons]
     sections += [Section("Checklist", (checklist(fits[0]),))] if fits else []
@@ -148,17 +151,34 @@ def _views(result: Any) -> tuple[View, ...]:
     return tuple(found) if isinstance(found, (tuple, list)) else (found,)
 
 
-def _fit_sections(fit: Fit, plan: Plan | None, runs: bool, *, many: bool) -> list[Section]:
-    of = f" ({fit.label})" if many else ""
+def _group_names(results: Any) -> dict[int, str]:
+    """What each fit of a fit by groups is called, by the fit's identity."""
+    if isinstance(results, Grouped):
+        return {id(f): f"{results.by} {key}" for key, f in results.items()}
+    if isinstance(results, Iterable) and not isinstance(results, (str, Mapping)):
+        return {k: v for item in results for k, v in _group_names(item).items()}
+    return {}
+
+
+def _told_apart(fit: Fit, fits: Sequence[Fit], groups: Mapping[int, str]) -> str:
+    return "" if len(fits) == 1 else f" ({groups.get(id(fit), fit.label)})"
+
+
+def _fit_sections(fit: Fit, plan: Plan | None, runs: bool, of: str) -> list[Section]:
+    """The law and its diagnostics; `of` says which fit it is where there are several, which are shown in short."""
     mark = None if plan is None else target(plan)
     at = None if plan is None else (plan.N.value, plan.D.value)
-    figures = (law_figure(fit, target=mark, runs=runs), isoflop_figure(fit, runs=runs),
-               contour_figure(fit, target=at, runs=runs))  # fmt: skip
+    figures = [law_figure(fit, target=mark, runs=runs)]
+    figures += [] if of else [isoflop_figure(fit, runs=runs), contour_figure(fit, target=at, runs=runs)]
     formula = Text("", (fit.law.mathml(),), markup="mathml")
     said = () if plan is None else plan.warnings
     warnings = Text("Worth knowing", points=[w for w in fit.warnings if w not in said], tone="warning")
     diagnosis = [Text("The optimum", summary(fit).paragraphs), *([warnings] if warnings.points else [])]
-    evidence = [residual_figure(fit), *evidence_tables(fit)] if runs else list(evidence_tables(fit, runs=False))
+    evidence = (
+        [*([] if of else [residual_figure(fit)]), *evidence_tables(fit)]
+        if runs
+        else list(evidence_tables(fit, runs=False))
+    )
     law = [formula, *(f for f in figures if f is not None), parameter_table(fit)]
     return [Section(f"The law{of}", law), Section(f"Diagnostics{of}", [*diagnosis, *evidence])]
 
@@ -219,16 +239,17 @@ def _is_simulated(fits: Sequence[Fit]) -> bool:
 def _document(given: Sequence[Any], runs: bool) -> dict[str, Any]:
     from similitude import __version__
 
+    embedded = runs and sum(len(r.runs) for r in given if isinstance(r, Fit)) <= EMBEDDED
     return {
         "schema": "similitude/report",
         "schema_version": 1,
         "similitude": __version__,
-        "results": [{"kind": type(r).__name__, **_plain(r, runs)} for r in given],
+        "results": [{"kind": type(r).__name__, **_plain(r, embedded)} for r in given],
     }
 
 
 def _plain(result: Any, runs: bool) -> dict[str, Any]:
     if isinstance(result, Fit):
-        return result.to_dict(runs=runs and len(result.runs) <= EMBEDDED)
+        return result.to_dict(runs=runs)
     written = getattr(result, "to_dict", None)
     return written() if written else {"shown": repr(result)}

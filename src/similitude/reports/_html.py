@@ -220,8 +220,19 @@ def _(view: FirstScreen) -> str:
 
 @_html.register
 def _(view: Section) -> str:
-    slug = re.sub(r"[^a-z0-9]+", "-", view.title.lower()).strip("-") or "section"
-    return f'<section id="{slug}"><h2>{escape(view.title)}</h2>{"".join(draw_html(v) for v in view.items)}</section>'
+    return section_html(view, slug(view.title))
+
+
+def slug(title: str) -> str:
+    """A title as the name of its place on the page."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "section"
+
+
+def section_html(section: Section, name: str) -> str:
+    """A section under the id `name`, which must be its own on the page."""
+    return (
+        f'<section id="{name}"><h2>{prose(section.title)}</h2>{"".join(draw_html(v) for v in section.items)}</section>'
+    )
 
 
 @_html.register

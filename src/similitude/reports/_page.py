@@ -6,7 +6,7 @@ import json
 from html import escape
 
 from similitude._view import Report, Section, _plain
-from similitude.reports._html import asset, draw_html, prose, style
+from similitude.reports._html import asset, draw_html, prose, section_html, slug, style
 from similitude.reports._svg import MARK_SHEET
 
 __all__ = ["page"]
@@ -29,8 +29,10 @@ def page(report: Report) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"><meta name="generator" content="similitude">'
         f"<title>{prose(title)}</title><style>{style()}{_EVERY_PAGE if report.simulated else ''}</style>"
     )
-    parts = [_header(report), draw_html(report.first) if report.first else "", _contents(sections, report)]
-    main = "".join([*parts, *(draw_html(s) for s in sections), _document(report)])
+    names = _names(sections)
+    parts = [_header(report), draw_html(report.first) if report.first else "", _contents(names, sections, report)]
+    parts += [section_html(s, name) for s, name in zip(sections, names)]
+    main = "".join([*parts, _document(report)])
     body = f"{MARK_SHEET}{_banner(report)}<main>{main}</main><script>{asset('report.js')}</script>"
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body class="similitude">{body}</body></html>\n'
 
@@ -47,12 +49,21 @@ def _header(report: Report) -> str:
     return f"<header><h1>{prose(report.title)}</h1>{subtitle}</header>"
 
 
-def _contents(sections: list[Section], report: Report) -> str:
-    import re
+def _names(sections: list[Section]) -> list[str]:
+    """An id for each section; equal titles are numbered, and `reproduce` is taken by the last one."""
+    names: list[str] = []
+    for section in sections:
+        name, number = slug(section.title), 2
+        while name in (*names, "reproduce"):
+            name, number = f"{slug(section.title)}-{number}", number + 1
+        names.append(name)
+    return names
 
-    named = [s.title for s in sections] + (["Reproduce"] if report.document else [])
-    slugs = [re.sub(r"[^a-z0-9]+", "-", n.lower()).strip("-") or "section" for n in named]
-    links = "".join(f'<a href="#{slug}">{escape(n)}</a>' for slug, n in zip(slugs, named))
+
+def _contents(names: list[str], sections: list[Section], report: Report) -> str:
+    shown = [(name, s.title) for name, s in zip(names, sections)]
+    shown += [("reproduce", "Reproduce")] if report.document else []
+    links = "".join(f'<a href="#{name}">{prose(title)}</a>' for name, title in shown)
     return f'<nav aria-label="Contents">{links}</nav>' if links else ""
 
 
