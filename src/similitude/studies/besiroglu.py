@@ -201,8 +201,10 @@ def _mean_for_sum(full: Fit) -> Iterator[Item]:
     reached, at = quasi_newton(full, HOFFMANN_GRID, mean=True)
     yield measured("alpha where the mean of Huber's loss stops, all 245 runs", "0.278", SEPARATE, at["alpha"])
     yield (
-        "Hoffmann et al. minimised the mean of Huber's loss. L-BFGS at its default tolerances, in effect absolute for values "
-        f"this small, then ends from their 4,500 starts {reached / full.objective_value - 1:.0%} above the lowest objective "
+        "Hoffmann et al. minimised the mean of Huber's loss. L-BFGS at its default tolerances, in effect absolute for "
+        "values "
+        f"this small, then ends from their 4,500 starts {reached / full.objective_value - 1:.0%} above the lowest "
+        f"objective "
         f"of these runs, at alpha = {at['alpha']:.3f} where the optimum is {full.values['alpha']:.4f}."
     )
 

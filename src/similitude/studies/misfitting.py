@@ -67,12 +67,14 @@ def claims(seed: int) -> Iterator[Item]:
     yield _starts(best)
     a, ratios = [w.a for w in worlds], [w.ratios[-1] for w in worlds]
     yield (
-        f"Over {len(worlds)} ways to fit one sweep a lies between {min(a):.2f} and {max(a):.2f}, and the best D/N at 1e24 FLOP "
+        f"Over {len(worlds)} ways to fit one sweep a lies between {min(a):.2f} and {max(a):.2f}, and the best D/N at "
+        f"1e24 FLOP "
         f"between {format_number(min(ratios), digits=2)} and {format_number(max(ratios), digits=2)}."
     )
     yield (
         "The spread is the choices', not the solver's: every fit passes its gradient test "
-        f"({sum(not w.floor for w in worlds)} of them without a floor, where it ran off to zero). Intermediate checkpoints are "
+        f"({sum(not w.floor for w in worlds)} of them without a floor, where it ran off to zero). Intermediate "
+        f"checkpoints are "
         "in the middle of their learning-rate decay and are no final losses."
     )
 
