@@ -125,7 +125,7 @@ def test_the_same_seed_gives_the_same_numbers_and_another_does_not(monkeypatch):
 
 
 def test_parabolas_without_noise_miss_by_the_published_amounts():
-    claims = first("openathena2026", 18)
+    claims = first("czech2026", 18)
     expected = {
         "Chinchilla": {2: -0.33, 4: -1.30, 8: -2.90, 16: -5.10},
         "asymmetric": {2: -1.67, 4: -6.50, 8: -13.91, 16: -23.12},
@@ -166,7 +166,7 @@ def test_the_estimated_bias_is_the_true_one(surface, width, centre):
 
 @pytest.mark.slow
 def test_approach2_whole():
-    study = whole("openathena2026")
+    study = whole("czech2026")
     claims = by_sentence(study)
     assert {s.split(",")[0] for s in differing(study)} == {"intercept error 10^dw - 1 of N*", "its cost"}
     assert claims["residual sum of squares"].ours.value == pytest.approx(0.062414, abs=5e-7)
@@ -261,7 +261,7 @@ def test_porian_whole():
 
 
 def test_misfitting_reaches_the_published_minima():
-    claims = first("li2025misfitting", 7)
+    claims = first("li2025", 7)
     assert claims["objective, 261 final checkpoints"].ours.value <= 0.00502165422
     assert claims["objective with alpha = beta"].ours.value <= 0.00524370579
     for name, value in (("alpha", 0.20020), ("beta", 0.63570)):
@@ -271,7 +271,7 @@ def test_misfitting_reaches_the_published_minima():
 
 @pytest.mark.slow
 def test_misfitting_whole():
-    study = whole("li2025misfitting")
+    study = whole("li2025")
     claims = by_sentence(study)
     assert not study.differing
     assert claims["best D/N at 1e21 FLOP, free exponents"].ours.value == pytest.approx(1.3759, rel=2e-3)

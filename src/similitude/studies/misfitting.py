@@ -207,6 +207,4 @@ def _starts(best: Fit) -> Table:
     )
 
 
-STUDY = Declaration(
-    "li2025misfitting", "(Mis)Fitting: what swings the optimum", "li2025misfitting", ("misfitting",), claims
-)
+STUDY = Declaration("li2025", "(Mis)Fitting: what swings the optimum", "li2025", ("misfitting",), claims)
