@@ -11,7 +11,7 @@ from similitude._errors import DataError
 from similitude.fitting._noise import Spread, clustered
 from similitude.fitting._objective import Objective
 from similitude.fitting._options import Intervals
-from similitude.fitting._prepare import Constraints, Observed, pose
+from similitude.fitting._prepare import Constraints, Observed, law_unit, pose
 from similitude.fitting._problem import Priors
 from similitude.fitting._solve import Convergence, Solution
 
@@ -26,9 +26,9 @@ def fit_to_dict(fit: Any, *, runs: bool = True) -> dict[str, Any]:
     from similitude import __version__
     from similitude.laws import law_to_dict
 
-    problem = fit.solution.problem
+    problem, unit = fit.solution.problem, law_unit(fit.law, fit.runs)
     coordinates = problem.coordinates
-    units = {k: fit.law.params[k].unit for k in fit.law.params}
+    units = {k: p.unit or (str(unit) if p.relative == "output" else "") for k, p in fit.law.params.items()}
     document = {
         "schema": SCHEMA,
         "schema_version": VERSION,
