@@ -109,13 +109,23 @@ def bind(law: Law, runs: Runs, inputs: Mapping[str, str] | None = None) -> Law:
             raise ArgumentError(f"law '{law.name}' has no input '{name}' (it takes {', '.join(law.inputs)})")
     if not chosen and len(law.inputs) == 1:
         (symbol,) = law.inputs
-        if symbol not in runs:
+        if symbol not in runs and not _follows(symbol, runs):
             chosen = {symbol: _only_input(law, runs)}
     chosen = {k: v for k, v in chosen.items() if k != v}
     if not chosen:
         return law
     units = {k: (v, runs.unit(v)) for k, v in chosen.items()}
     return application(law, name=law.name, inputs=units, source=law.source, doc=law.doc, title=law.title)
+
+
+def _follows(name: str, runs: Runs) -> bool:
+    """Whether an input follows from the table's columns, as C does from N and D."""
+    if name not in ("N", "D", "C", "M"):
+        return False
+    try:
+        return name in runs.with_inputs([name])
+    except DataError:
+        return False
 
 
 def _only_input(law: Law, runs: Runs) -> str:
@@ -171,7 +181,7 @@ def observe(law: Law, runs: Runs, objective: Objective, intervals: Intervals) ->
 
 
 def _has_checkpoints(labels: np.ndarray, inputs: Mapping[str, np.ndarray]) -> bool:
-    """Whether some run has rows at different inputs: rows at the same ones are repeats, each with an error of its own."""
+    """Whether some run has rows at different inputs: rows at the same ones are repeats."""
     _, codes = np.unique(labels, return_inverse=True)
     first = np.full(codes.max() + 1, len(codes))
     np.minimum.at(first, codes, np.arange(len(codes)))

@@ -79,6 +79,7 @@ class Target:
     """Something to bound: `at(u)` gives its value (batch,) and gradient (batch, free) at rows of coordinates."""
 
     at: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    reach: float | None = None  # a natural distance to search at first, where the curvature at the optimum says nothing
 
     @classmethod
     def numeric(cls, problem: Problem, values: Values, steps: np.ndarray) -> Target:
@@ -119,10 +120,10 @@ def own_gradients(problem: Problem, u: np.ndarray) -> np.ndarray:
     return out
 
 
-def coordinate_target(problem: Problem, j: int) -> Target:
+def coordinate_target(problem: Problem, j: int, reach: float | None = None) -> Target:
     """One coordinate itself."""
     unit = np.eye(problem.free)[j]
-    return Target(lambda u: (u[:, j], np.broadcast_to(unit, u.shape)))
+    return Target(lambda u: (u[:, j], np.broadcast_to(unit, u.shape)), reach)
 
 
 def delta_interval(curvature: Curvature, target: Target, u: np.ndarray, level: float) -> tuple[float, float, float]:

@@ -247,12 +247,13 @@ class _Loop:
         normal = None if here.normal is None else here.normal / size
         # along a constraint an end may still have to leave its bound
         free = diagonal > 0 if here.gap is not None else (diagonal > 0) & ~self._at_bound(here.u, gradient)
-        for _ in range(3):  # a step out of a bound is not taken, so the other coordinates must not count on it
-            step, decrease, multiplier = self._solved(matrix, scaled, normal, here.gap, free)
+        step, decrease, multiplier = self._solved(matrix, scaled, normal, here.gap, free)
+        for _ in range(2):  # a step out of a bound is not taken, so the other coordinates must not count on it
             blocked = free & self._at_bound(here.u, -step)
             if not blocked.any():
                 break
             free = free & ~blocked
+            step, decrease, multiplier = self._solved(matrix, scaled, normal, here.gap, free)
         step = step / size
         step = _limited(step, self.reach) if here.gap is not None else _along(step, self.reach, self.coefficient)
         return step, np.where(np.isfinite(decrease), decrease, np.inf), multiplier
@@ -290,12 +291,13 @@ class _Loop:
         size = np.sqrt(np.einsum("bqn,bqn->bq", columns, columns))
         held: np.ndarray = np.logical_or(self._at_bound(u, gradient), size <= 0)
         columns = columns / np.where(size > 0, size, 1.0)[:, :, None]
-        for _ in range(3):
-            step, decrease = _factorised(columns, psi / root, damping, held)
+        step, decrease = _factorised(columns, psi / root, damping, held)
+        for _ in range(2):
             blocked = ~held & self._at_bound(u, -step)
             if not blocked.any():
                 break
             held = held | blocked
+            step, decrease = _factorised(columns, psi / root, damping, held)
         step = step / np.where(size > 0, size, 1.0)
         return _along(step, self.reach, self.coefficient), decrease, np.zeros(len(u))
 
