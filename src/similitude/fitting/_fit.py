@@ -475,7 +475,7 @@ def _parameter_ends(draft: Fit) -> dict[str, tuple[float | None, float | None]]:
         if group[0] in coordinates.moved:
             targets.append(parameter_target(problem, group[0], word.transform))
         else:
-            targets.append(coordinate_target(problem, j))
+            targets.append(coordinate_target(problem, j, _floor_reach(problem, draft.solution.u, j)))
         closers.append(word)
     found = draft._ends_of(targets, draft.level)
     for group, word, (low, high) in zip(coordinates.groups, closers, found, strict=True):
@@ -483,6 +483,14 @@ def _parameter_ends(draft: Fit) -> dict[str, tuple[float | None, float | None]]:
                 _known(float(word.close(high))) if np.isfinite(high) else None)  # fmt: skip
         ends.update(dict.fromkeys(group, pair))
     return ends
+
+
+def _floor_reach(problem: Any, u: np.ndarray, j: int) -> float | None:
+    """From a floor that sits at zero to half the smallest output: the way on which its upper end is looked for."""
+    word, low = problem.coordinates.parameters[j], problem.coordinates.low[j]
+    if word.relative != "output" or word.transform != "log" or u[j] > low + 1e-6:
+        return None
+    return float(np.log(0.5 * np.min(problem.y)) - u[j])
 
 
 def leverage_of(fit: Fit) -> np.ndarray:

@@ -157,6 +157,8 @@ class _Search:
         self.side = np.tile([-1.0, 1.0], len(targets))
         centre, gradient = self._all(np.repeat(u[None], count, axis=0), np.arange(count))
         error = np.sqrt(np.maximum(np.einsum("bi,ij,bj->b", gradient, curvature.covariance, gradient), 1e-300))
+        given = np.repeat([np.nan if t.reach is None else t.reach for t in targets], 2)
+        error = np.where(np.isnan(given), error, given / curvature.multiple(level))
         self.centre, self.error = centre, error
         self.width = curvature.multiple(level) * error  # where a quadratic objective would end
         self.inside = np.zeros(count)  # distances from the centre known to lie inside and outside
