@@ -58,6 +58,11 @@ def test_fewer_runs_than_parameters(write, rows, run):
     _refused(run("fit", bad, "--law", "chinchilla"), 3, "bad.csv", "4 runs", "5 free parameters", "at least 6")
 
 
+def test_a_group_that_cannot_be_fitted_is_named(write, rows, run):
+    table = write("bad.csv", [[*r, "big" if i < 3 else "small"] for i, r in enumerate(rows)], "params,tokens,loss,kind")
+    _refused(run("fit", table, "--law", "chinchilla", "--by", "kind"), 3, "bad.csv, kind = big", "3 runs")
+
+
 def test_mixed_counting_conventions(write, rows, run):
     write("one.csv", rows, "total_params,tokens,loss")
     write("two.csv", rows, "params_non_embedding,tokens,loss")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from similitude.laws import Law
     from similitude.runs import Runs
 
+MANY = 2_000  # runs beyond which the FIT file is on one line
+
 _EPILOG = """\b
 Examples:
   similitude fit sweep.csv --law chinchilla -o fit.json
@@ -175,13 +177,19 @@ def _show(result: Any, output: str | None, as_json: bool) -> None:
         print_text(result, error=True)
         return
     if output is not None:
-        write_file(output, to_json(_document(result, runs=True)) + "\n")
+        write_file(output, to_json(_document(result, runs=True), compact=_size(result) > MANY) + "\n")
     if as_json:
         print_json(_document(result, runs=False))
         return
     print_text(result)
     if sys.stderr.isatty():
         note(_next_step(result, output))
+
+
+def _size(result: Any) -> int:
+    from similitude.fitting import Grouped
+
+    return sum(map(_size, result.values())) if isinstance(result, Grouped) else len(result.runs)
 
 
 def _document(result: Any, *, runs: bool) -> dict[str, Any]:

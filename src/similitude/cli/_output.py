@@ -31,11 +31,12 @@ def plain(value: Any) -> Any:
 
 
 def to_json(document: Any, *, compact: bool = False) -> str:
-    """The document as JSON text, with no NaN or Infinity in it."""
-    separators = (",", ":") if compact else None
-    return json.dumps(
-        plain(document), allow_nan=False, ensure_ascii=False, indent=None if compact else 2, separators=separators
-    )
+    """The document as JSON text, with no NaN or Infinity in it; `compact`, on one line, is quick for a million rows."""
+    if not compact:
+        return json.dumps(plain(document), allow_nan=False, ensure_ascii=False, indent=2)
+    import msgspec
+
+    return msgspec.json.encode(document, enc_hook=lambda value: value.tolist()).decode()
 
 
 def print_json(document: Any, *, compact: bool = False) -> None:

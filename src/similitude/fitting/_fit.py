@@ -379,7 +379,7 @@ def fit(
     constraints = Constraints.of(fix, tie, bound, prior, start)
     if by is None:
         return _fit_one(bind(law, runs, inputs), runs, objective, constraints, intervals, seed)
-    groups = runs.kept.groups(by)
+    groups = {k: replace(r, source=f"{r.source}, {by} = {k}") for k, r in runs.kept.groups(by).items()}
     return Grouped(
         by,
         {k: _fit_one(bind(law, r, inputs), r, objective, constraints, intervals, seed) for k, r in groups.items()},

@@ -30,8 +30,6 @@ def fit_to_dict(fit: Fit, *, runs: bool = True) -> dict[str, Any]:
     from similitude import __version__
     from similitude.laws import law_to_dict
 
-    unit = law_unit(fit.law, fit.runs)
-    units = {k: p.unit or (str(unit) if p.relative == "output" else "") for k, p in fit.law.params.items()}
     document = {
         "schema": SCHEMA,
         "schema_version": VERSION,
@@ -41,8 +39,8 @@ def fit_to_dict(fit: Fit, *, runs: bool = True) -> dict[str, Any]:
         "converged": fit.convergence.converged,
         "objective": fit.objective_value,
         "parameters": {
-            k: {"value": fit.values[k], "low": fit.ends[k][0], "high": fit.ends[k][1], "unit": units[k]}
-            for k in fit.law.params
+            k: {"value": fit.values[k], "low": fit.ends[k][0], "high": fit.ends[k][1], "unit": unit}
+            for k, unit in _units(fit).items()
         },
         "interval": {"level": fit.level, "method": fit.method, "resamples": fit.intervals.count},
         "runs": len(fit.observed),
@@ -53,6 +51,12 @@ def fit_to_dict(fit: Fit, *, runs: bool = True) -> dict[str, Any]:
     if runs:
         document["data"] = fit.runs.to_dict()
     return document
+
+
+def _units(fit: Fit) -> dict[str, str]:
+    """The unit of each parameter; a floor has the output's."""
+    output = str(law_unit(fit.law, fit.runs))
+    return {k: p.unit or (output if p.relative == "output" else "") for k, p in fit.law.params.items()}
 
 
 def _options(fit: Fit) -> dict[str, Any]:
