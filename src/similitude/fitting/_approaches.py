@@ -281,7 +281,9 @@ def envelope(runs: Runs, *, points: int = 1500, level: float = 0.9, resamples: i
     """Approach 1: at each of `points` compute values the run with the lowest loss, then power laws through its N and D.
 
     Needs training curves: columns run, N, D (tokens seen) and loss, several rows a run. Losses are interpolated
-    linearly in log compute between a run's checkpoints, never beyond them. Intervals resample whole runs.
+    linearly in log compute between a run's checkpoints, never beyond them. Compute values at which the smallest or the
+    largest model wins are left out where others remain: the best size may lie beyond those trained. Intervals resample
+    whole runs.
 
     The minimum over noisy runs is a little too low (the winner's curse), and a curve whose learning rate has not
     decayed at the point used is not a final loss. Raises DataError where curves or columns are missing.
@@ -328,7 +330,11 @@ def _lower_envelope(curves: list[tuple[float, np.ndarray, np.ndarray]], points: 
     losses = np.stack([np.interp(grid, x, y, left=np.inf, right=np.inf) for _, x, y in curves])
     covered = np.isfinite(losses).sum(axis=0) >= 2  # one run alone is no choice
     sizes = np.array([n for n, _, _ in curves])
-    return np.exp(grid[covered]), sizes[np.argmin(losses[:, covered], axis=0)]
+    grid, best = grid[covered], sizes[np.argmin(losses[:, covered], axis=0)]
+    inner = (best > sizes.min()) & (best < sizes.max())  # at a corner the best size may lie beyond those trained
+    if np.unique(best[inner]).size >= 2:
+        grid, best = grid[inner], best[inner]
+    return np.exp(grid), best
 
 
 def _resampled_exponents(curves, points, resamples, seed, level):

@@ -12,6 +12,7 @@ from similitude.fitting._bootstrap import leave_one_out
 from similitude.fitting._noise import leverages, residuals_at
 from similitude.fitting._objective import loss_terms
 from similitude.fitting._prepare import Observed
+from similitude.fitting._profile import own_gradients
 
 if TYPE_CHECKING:
     from similitude.fitting._fit import Fit
@@ -27,18 +28,29 @@ UNEVEN = 1.3  # ratio of standard errors from which unevenness is said: chance a
 
 @dataclass(frozen=True)
 class Influence:
-    """Change of each parameter, in its standard errors, when a run is left out: `shift` (runs, parameters)."""
+    """Change of each parameter, in its standard errors, when a run is left out: `shift` (runs, parameters).
+
+    `rows` holds the runs' row numbers, or their labels where several rows of a run share its error.
+    """
 
     rows: np.ndarray
     parameters: tuple[str, ...]
     shift: np.ndarray
 
-    def largest(self, count: int = 5) -> list[tuple[int, str, float]]:
+    def largest(self, count: int = 5) -> list[tuple[int | str, str, float]]:
         """The most influential runs: (row number, parameter it moves most, by how many standard errors)."""
         worst = np.argmax(np.abs(self.shift), axis=1)
         size = self.shift[np.arange(len(worst)), worst]
         order = np.argsort(-np.abs(size))[:count]
-        return [(int(self.rows[i]), self.parameters[worst[i]], float(size[i])) for i in order]
+        rows = self.rows.tolist()
+        return [
+            (
+                rows[i],
+                self.parameters[worst[i]],
+                float(size[i]),
+            )
+            for i in order
+        ]
 
 
 @dataclass(frozen=True)
@@ -103,11 +115,24 @@ def extrapolation(observed: Observed, flat: Mapping[str, np.ndarray]) -> np.ndar
 
 
 def influence(fit: Fit) -> Influence:
-    """Refit without each run in turn."""
+    """Refit without each run in turn; without each cluster, where runs share errors."""
     problem, u = fit.solution.problem, fit.solution.u
     rows = leave_one_out(problem, u)
-    error = np.sqrt(np.maximum(np.diag(fit.curvature.covariance), 1e-300))
-    return Influence(fit.observed.rows, problem.coordinates.names, (rows - u) / error)
+    coordinates = problem.coordinates
+    values, found = coordinates.values(rows), coordinates.values(np.atleast_2d(u))
+    shift = np.concatenate(
+        [w.open(values[g[0]]) - w.open(found[g[0]]) for g, w in zip(coordinates.groups, coordinates.parameters)], axis=1
+    )
+    error = np.sqrt(np.maximum(np.diag(_covariance(fit)), 1e-300))
+    labels = fit.observed.labels
+    units = fit.observed.rows if problem.clusters is None or labels is None else np.unique(labels)
+    return Influence(units, coordinates.names, shift / error)
+
+
+def _covariance(fit: Fit) -> np.ndarray:
+    """Of the law's own parameters on their lines, such as log A and not the term at the centre of the runs."""
+    turn = own_gradients(fit.solution.problem, fit.solution.u)
+    return turn @ fit.curvature.covariance @ turn.T
 
 
 def bounds_reached(fit: Fit) -> list[tuple[str, str]]:
@@ -136,7 +161,7 @@ def open_ends(fit: Fit) -> list[tuple[str, str]]:
 
 def identifiability(fit: Fit) -> Identifiability:
     """The report on what these runs can and cannot determine."""
-    covariance = fit.curvature.covariance
+    covariance = _covariance(fit)
     error = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
     return Identifiability(
         fit.condition,

@@ -13,7 +13,8 @@ from similitude.fitting._solver import minimise
 __all__ = ["Spread", "clustered", "estimate_offsets", "estimate_spread", "informative", "residuals_at"]
 
 ROUNDS = 5
-TAUS = np.concatenate([[0.0], np.geomspace(1e-3, 1e4, 60)])
+TAUS = np.concatenate([[0.0], np.geomspace(1e-3, 1e4, 22)])
+GOLDEN = (np.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True)
@@ -75,11 +76,26 @@ def estimate_offsets(problem: Problem, u: np.ndarray) -> tuple[Problem, np.ndarr
     for _ in range(3):
         plain = replace(problem, clusters=replace(clusters, tau=0.0))
         r, slopes = residuals_at(plain, u)
-        criterion = [_restricted(replace(clusters, tau=t), r, slopes) for t in TAUS]
-        best = float(TAUS[int(np.argmin(criterion))])
-        problem = replace(problem, clusters=replace(clusters, tau=best))
+        problem = replace(problem, clusters=replace(clusters, tau=_best_tau(clusters, r, slopes)))
         u = minimise(problem, np.atleast_2d(u)).u[0]
     return problem, u
+
+
+def _best_tau(clusters: Clusters, r: np.ndarray, slopes: np.ndarray) -> float:
+    """The offsets' variance, in units of the rows' own: the best of a coarse grid, then golden section around it."""
+
+    def criterion(log_tau: float) -> float:
+        return _restricted(replace(clusters, tau=float(np.exp(log_tau))), r, slopes)
+
+    coarse = [_restricted(replace(clusters, tau=float(t)), r, slopes) for t in TAUS]
+    i = int(np.argmin(coarse))
+    if i == 0:
+        return 0.0
+    low, high = (float(np.log(TAUS[j])) for j in (max(i - 1, 1), min(i + 1, len(TAUS) - 1)))
+    for _ in range(18):
+        left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+        low, high = (low, right) if criterion(left) < criterion(right) else (left, high)
+    return float(np.exp(0.5 * (low + high)))
 
 
 def _restricted(clusters: Clusters, r: np.ndarray, slopes: np.ndarray) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from similitude.fitting._noise import informative, residuals_at
+from similitude.fitting._noise import informative
 from similitude.fitting._objective import loss_terms, working_slope
 from similitude.fitting._problem import Problem
 from similitude.fitting._quantiles import t_quantile
@@ -26,6 +26,7 @@ __all__ = [
     "condition_number",
     "coordinate_target",
     "delta_interval",
+    "own_gradients",
     "parameter_target",
     "profile_intervals",
 ]
@@ -84,6 +85,7 @@ class Target:
     """Something to bound: `at(u)` gives its value (batch,) and gradient (batch, free) at rows of coordinates."""
 
     at: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    reach: float | None = None  # a natural distance to search at first, where the curvature at the optimum says nothing
 
     @classmethod
     def numeric(cls, problem: Problem, values: Values, steps: np.ndarray) -> Target:
@@ -114,10 +116,20 @@ def parameter_target(problem: Problem, name: str, transform: str) -> Target:
     return Target(at)
 
 
-def coordinate_target(problem: Problem, j: int) -> Target:
+def own_gradients(problem: Problem, u: np.ndarray) -> np.ndarray:
+    """Derivatives (free, free) of the law's own parameters, on their lines, by the engine's inner coordinates."""
+    coordinates = problem.coordinates
+    out = np.eye(problem.free)
+    for j, (group, word) in enumerate(zip(coordinates.groups, coordinates.parameters, strict=True)):
+        if group[0] in coordinates.moved:
+            out[j] = parameter_target(problem, group[0], word.transform).at(np.atleast_2d(u))[1][0]
+    return out
+
+
+def coordinate_target(problem: Problem, j: int, reach: float | None = None) -> Target:
     """One coordinate itself."""
     unit = np.eye(problem.free)[j]
-    return Target(lambda u: (u[:, j], np.broadcast_to(unit, u.shape)))
+    return Target(lambda u: (u[:, j], np.broadcast_to(unit, u.shape)), reach)
 
 
 def delta_interval(curvature: Curvature, target: Target, u: np.ndarray, level: float) -> tuple[float, float, float]:
@@ -231,7 +243,8 @@ class _Search:
 def condition_number(problem: Problem, u: np.ndarray) -> float:
     """Condition of the Jacobian with columns of length one: 30 to 60 in good designs, 180 in weak ones, 1e3 and more
     where inputs move together and parameters cannot be told apart."""
-    _, slopes = residuals_at(problem, u)
+    _, rows = problem.residuals(u[None])  # priors count: they determine what the runs do not
+    slopes = rows[0]
     size = np.linalg.norm(slopes, axis=1, keepdims=True)
     if not np.all(np.isfinite(slopes)) or np.any(size == 0):
         return np.inf

@@ -20,6 +20,7 @@ __all__ = ["Optimum", "minimise", "objective_at"]
 
 ITERATIONS = 200
 STEP_LINEAR = 3.0  # largest step of a coefficient's logarithm
+SHRINK, GROW = 1 - np.exp(-STEP_LINEAR), np.exp(STEP_LINEAR) - 1  # the same as shares of the coefficient
 STEP = 1.0  # largest step of any other coordinate
 RIDGE = 1e-3  # share of the damping that is not affine invariant: it only keeps a singular matrix solvable
 CHUNK = 60_000  # batch x runs held in one piece: small enough for the processor's cache
@@ -163,10 +164,12 @@ class _Loop:
         self.scale = scale
         coordinates = problem.coordinates
         self.low, self.high = coordinates.low, coordinates.high
-        linear = set(problem.law.linear)
-        self.reach = np.array([STEP_LINEAR if g[0] in linear and w.transform == "log" else
-                               (STEP if w.transform != "real" else np.inf)
-                               for g, w in zip(coordinates.groups, coordinates.parameters, strict=True)])  # fmt: skip
+        linear, words = set(problem.law.linear), coordinates.parameters
+        self.coefficient = np.array(
+            [g[0] in linear and w.transform == "log" for g, w in zip(coordinates.groups, words, strict=True)]
+        )
+        others = np.array([STEP if w.transform != "real" else np.inf for w in words])
+        self.reach = np.where(self.coefficient, STEP_LINEAR, others)
         raw = any(w.transform == "real" for w in coordinates.parameters)
         self.ridge = 1.0 if raw else RIDGE  # coordinates of one's own scale need Marquardt's damping
         self.eye = np.eye(len(coordinates))
@@ -230,7 +233,7 @@ class _Loop:
     def _step(self, here: _Point, precise: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The damped step, the decrease a full one promises, and the constraint's multiplier."""
         _, psi, curvature, weight = here.terms
-        finite = np.isfinite(here.value)
+        finite = np.asarray(np.isfinite(here.value))
         psi = psi if finite.all() else np.where(finite[:, None], psi, 0.0)
         gradient = (here.slopes @ psi[..., None])[..., 0]
         if precise and here.gap is None:
@@ -240,22 +243,39 @@ class _Loop:
         )
         diagonal = np.einsum("bqq->bq", matrix)
         size = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+        scaled, matrix = gradient / size, matrix / (size[:, :, None] * size[:, None, :])
+        normal = None if here.normal is None else here.normal / size
         # along a constraint an end may still have to leave its bound
         free = diagonal > 0 if here.gap is not None else (diagonal > 0) & ~self._at_bound(here.u, gradient)
-        matrix = matrix / (size[:, :, None] * size[:, None, :])
-        scaled, lift = gradient / size, 1e-13 + self.ridge * self.damping[:, None]
-        if not free.all():
-            matrix = np.where(free[:, :, None] & free[:, None, :], matrix, 0.0)
-            scaled, lift = np.where(free, scaled, 0.0), np.where(free, lift, 1.0)
-        matrix = matrix + self.eye * lift[:, None, :]
-        if here.gap is None or here.normal is None:
-            solved = np.linalg.solve(matrix, scaled[..., None])[..., 0]
-            step, multiplier = -solved, np.zeros(len(here.u))
-            decrease = 0.5 * np.einsum("bq,bq->b", scaled, solved)
-        else:
-            step, decrease, multiplier = _constrained(matrix, scaled, np.where(free, here.normal / size, 0.0), here.gap)
-        step = np.where(free, step, 0.0) / size
-        return _limited(step, self.reach), np.where(np.isfinite(decrease), decrease, np.inf), multiplier
+        step, decrease, multiplier = self._solved(matrix, scaled, normal, here.gap, free)
+        for _ in range(2):  # a step out of a bound is not taken, so the other coordinates must not count on it
+            blocked = free & self._at_bound(here.u, -step)
+            if not blocked.any():
+                break
+            free = free & ~blocked
+            step, decrease, multiplier = self._solved(matrix, scaled, normal, here.gap, free)
+        step = step / size
+        step = _limited(step, self.reach) if here.gap is not None else _along(step, self.reach, self.coefficient)
+        return step, np.where(np.isfinite(decrease), decrease, np.inf), multiplier
+
+    def _solved(
+        self,
+        matrix: np.ndarray,
+        gradient: np.ndarray,
+        normal: np.ndarray | None,
+        gap: np.ndarray | None,
+        free: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Step, decrease and multiplier with only the free coordinates moving."""
+        matrix = np.where(free[:, :, None] & free[:, None, :], matrix, 0.0)
+        ridge = np.where(free, 1e-13 + self.ridge * self.damping[:, None], 1.0)
+        matrix = matrix + self.eye * ridge[:, None, :]
+        gradient = np.where(free, gradient, 0.0)
+        if gap is None or normal is None:
+            solved = np.linalg.solve(matrix, gradient[..., None])[..., 0]
+            return -solved, 0.5 * np.einsum("bq,bq->b", gradient, solved), np.zeros(len(gradient))
+        step, decrease, multiplier = _constrained(matrix, gradient, np.where(free, normal, 0.0), gap)
+        return np.where(free, step, 0.0), decrease, multiplier
 
     def _at_bound(self, u: np.ndarray, gradient: np.ndarray) -> np.ndarray:
         """Coordinates at a bound that the objective pushes further out."""
@@ -270,18 +290,31 @@ class _Loop:
         columns = slopes * root[:, None, :]
         size = np.sqrt(np.einsum("bqn,bqn->bq", columns, columns))
         held: np.ndarray = np.logical_or(self._at_bound(u, gradient), size <= 0)
-        size = np.where(size > 0, size, 1.0)
-        columns = np.where(held[:, :, None], 0.0, columns / size[:, :, None])
-        q = columns.shape[1]
-        ridge = np.sqrt(damping)[:, None, None] * np.eye(q) + np.where(held, 1.0, 0.0)[:, None, :] * np.eye(q)
-        stacked = np.concatenate([columns.transpose(0, 2, 1), ridge], axis=1)
-        target = np.concatenate([psi / root, np.zeros((len(u), q))], axis=1)
-        left, right = np.linalg.qr(stacked)
-        rotated = np.einsum("bnq,bn->bq", left, target)
-        right = right + np.eye(q) * np.where(np.abs(np.einsum("bqq->bq", right)) < 1e-15, 1e-15, 0.0)[:, None, :]
-        solved = np.where(held, 0.0, np.linalg.solve(right, rotated[..., None])[..., 0])
-        decrease = 0.5 * np.einsum("bq,bq->b", rotated, rotated)
-        return _limited(-solved / size, self.reach), decrease, np.zeros(len(u))
+        columns = columns / np.where(size > 0, size, 1.0)[:, :, None]
+        step, decrease = _factorised(columns, psi / root, damping, held)
+        for _ in range(2):
+            blocked = ~held & self._at_bound(u, -step)
+            if not blocked.any():
+                break
+            held = held | blocked
+            step, decrease = _factorised(columns, psi / root, damping, held)
+        step = step / np.where(size > 0, size, 1.0)
+        return _along(step, self.reach, self.coefficient), decrease, np.zeros(len(u))
+
+
+def _factorised(
+    columns: np.ndarray, target: np.ndarray, damping: np.ndarray, held: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Step and decrease by an orthogonal factorisation of columns (batch, free, terms) of length one."""
+    columns = np.where(held[:, :, None], 0.0, columns)
+    batch, q, _ = columns.shape
+    ridge = np.sqrt(damping)[:, None, None] * np.eye(q) + np.where(held, 1.0, 0.0)[:, None, :] * np.eye(q)
+    stacked = np.concatenate([columns.transpose(0, 2, 1), ridge], axis=1)
+    left, right = np.linalg.qr(stacked)
+    rotated = np.einsum("bnq,bn->bq", left, np.concatenate([target, np.zeros((batch, q))], axis=1))
+    right = right + np.eye(q) * np.where(np.abs(np.einsum("bqq->bq", right)) < 1e-15, 1e-15, 0.0)[:, None, :]
+    solved = np.where(held, 0.0, np.linalg.solve(right, rotated[..., None])[..., 0])
+    return -solved, 0.5 * np.einsum("bq,bq->b", rotated, rotated)
 
 
 def _constrained(
@@ -303,3 +336,15 @@ def _limited(step: np.ndarray, reach: np.ndarray) -> np.ndarray:
     step = np.where(np.isfinite(step), step, 0.0)
     excess = np.max(np.abs(step) / reach, axis=-1, keepdims=True)
     return step / np.maximum(excess, 1.0)
+
+
+def _along(step: np.ndarray, reach: np.ndarray, coefficient: np.ndarray) -> np.ndarray:
+    """The step with each coefficient moved by its share instead of its logarithm, in which the law is linear.
+
+    On the logarithm a floor that wants to be zero is overshot by the others that make up for it, and crawls.
+    """
+    step = np.where(np.isfinite(step), step, 0.0)
+    share = np.where(step < 0, SHRINK, GROW)
+    excess = np.max(np.abs(step) / np.where(coefficient, share, reach), axis=-1, keepdims=True)
+    step = step / np.maximum(excess, 1.0)
+    return np.where(coefficient, np.log1p(np.where(coefficient, step, 0.0)), step)

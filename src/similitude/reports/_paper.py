@@ -92,7 +92,7 @@ def save_figure(figure: Figure, path: str | Path, *, width: float = 5.5, height:
         draw_axes(figure, sheet.add_subplot())
         metadata = {"Title": figure.title} | ({"CreationDate": None} if path.suffix == ".pdf" else {})
         metadata |= {"Date": None} if path.suffix == ".svg" else {}
-        sheet.savefig(path, metadata=metadata, **({"dpi": 300} if path.suffix == ".png" else {}))
+        sheet.savefig(path, metadata=metadata, dpi=300 if path.suffix == ".png" else "figure")
     return path
 
 
@@ -104,7 +104,7 @@ def _style() -> Iterator[None]:
 
     # Names of fonts that are not installed are tried in turn; the search is not worth a warning a figure.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(dict[Any, Any](_STYLE)):
         yield
 
 
