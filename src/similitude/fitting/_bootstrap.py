@@ -18,6 +18,7 @@ __all__ = ["Bootstrap", "bootstrap"]
 
 KINDS = ("case", "residual", "wild", "parametric")
 BOUND = 1e-6
+PIECE = 250  # resamples whose grids are solved together: their normal equations should stay near the cache
 EXACT = 3_000  # runs up to which leaving one out refits every time
 
 
@@ -78,7 +79,8 @@ def _refit(problem, u, case, y, grid):
     warm = minimise(problem, np.repeat(u[None], count, axis=0), case=case, y=y)
     if grid is None:
         return warm.u, warm.objective, warm.converged
-    start = _reseed(problem, grid, case, y)
+    pieces = [slice(i, i + PIECE) for i in range(0, count, PIECE)]
+    start = np.concatenate([_reseed(problem, grid, *(None if a is None else a[p] for a in (case, y))) for p in pieces])
     # a short look first: most seeds only find the warm optimum again
     look = minimise(problem, start, case=case, y=y, iterations=12, tolerance=1e-7)
     promising = np.flatnonzero(look.objective < warm.objective * (1 + 1e-2))

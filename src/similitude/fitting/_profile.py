@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,11 @@ ROUNDS = 14
 CLOSE = 2e-3  # relative accuracy of an end, in units of the distance from the optimum
 FAR = 60.0  # standard errors after which a profile is said not to close
 Values = Callable[[Mapping[str, Any]], Any]
+
+
+@cache
+def _two_sided(freedom: float, level: float) -> float:
+    return float(t_quantile(freedom, 0.5 + level / 2))  # milliseconds, and every interval of a fit asks for the same
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ class Curvature:
 
     def multiple(self, level: float) -> float:
         """Student's t for a two-sided interval."""
-        return float(t_quantile(self.freedom, 0.5 + level / 2))
+        return _two_sided(self.freedom, level)
 
 
 @dataclass(frozen=True)

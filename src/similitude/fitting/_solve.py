@@ -22,7 +22,6 @@ __all__ = ["Convergence", "Solution", "solve"]
 
 AGREEMENT = 1e-6  # objectives this close, relatively, are the same optimum
 GRADIENT_TEST = 1e-7  # a further step must promise less than this, relatively
-LOOK = 20  # iterations after which a start that has not arrived may be left behind
 SMALL = 20_000  # runs up to which steps may be solved by an orthogonal factorisation
 PATIENCE = 4000
 NEARBY = (-1.5, -0.5, 0.5, 1.5)  # standard errors at which optima of a tiny delta are looked for
@@ -103,7 +102,7 @@ def _optimum(problem: Problem, rows: np.ndarray, *, persistent: bool) -> tuple[P
     stage = problem
     if huber:  # a delta from the residuals, not a tiny one, while the starts are still far from the optimum
         stage = replace(problem, delta=_positive_delta(problem, rows[0]))
-    found = _look(stage, rows, 1e-7, 40, persistent)
+    found = _look(stage, rows, 1e-7, persistent, (20, 40))
     u = found.u[found.best()]
     if huber and problem.objective.delta is None:
         stage, u = _settle(stage, u)
@@ -130,7 +129,8 @@ def _finish(problem: Problem, rows: np.ndarray, best: np.ndarray, persistent: bo
     A start that is far from done after the first look is left where it is: it counts as one that did not agree.
     `persistent` follows all of them to the end, as ill-conditioned problems with starts of the user's need.
     """
-    final = _look(problem, np.concatenate([rows, best[None]]), 1e-12, 60, persistent)
+    pauses = (10, 20, 60) if problem.objective.delta is None else (20, 60)  # a small delta has optima to tell apart
+    final = _look(problem, np.concatenate([rows, best[None]]), 1e-12, persistent, pauses)
     best_row = final.best()
     if problem.runs > SMALL or (final.converged[best_row] and not persistent) or final.converged.all():
         return final
@@ -150,16 +150,21 @@ def _around(problem: Problem, u: np.ndarray) -> np.ndarray:
     return np.clip(u + np.concatenate([f * steps for f in NEARBY]), coordinates.low, coordinates.high)
 
 
-def _look(problem: Problem, rows: np.ndarray, tolerance: float, iterations: int, persistent: bool) -> Optimum:
-    """Minimise from each row; once most rows are at the best optimum, the others are left where they are."""
-    if persistent:
-        return minimise(problem, rows, tolerance=tolerance, iterations=iterations)
-    first = minimise(problem, rows, tolerance=tolerance, iterations=LOOK)
-    value = first.objective[first.best()]
-    arrived = first.converged & (np.abs(first.objective - value) <= max(AGREEMENT, tolerance) * abs(value))
-    if first.converged.all() or 2 * arrived.sum() > len(rows):
-        return first
-    return minimise(problem, first.u, tolerance=tolerance, iterations=iterations - LOOK)
+def _look(problem: Problem, rows: np.ndarray, tolerance: float, persistent: bool, pauses: tuple[int, ...]) -> Optimum:
+    """Minimise from each row, for the last of `pauses` iterations at most.
+
+    If at an earlier one most rows are at the best optimum, the others are left where they are (not if `persistent`).
+    """
+    used, found = 0, None
+    for until in pauses[-1:] if persistent else pauses:
+        found = minimise(problem, rows, tolerance=tolerance, iterations=until - used)
+        value = found.objective[found.best()]
+        arrived = found.converged & (np.abs(found.objective - value) <= max(AGREEMENT, tolerance) * abs(value))
+        if found.converged.all() or 2 * arrived.sum() > len(rows):
+            break
+        rows, used = found.u, until
+    assert found is not None
+    return found
 
 
 def _positive_delta(problem: Problem, u: np.ndarray) -> float:

@@ -148,7 +148,7 @@ def projected_grid(problem: Problem, given: Mapping[str, tuple[float, ...]]) -> 
     with np.errstate(all="ignore"):
         offset, basis = affine_parts(problem.law, dict(problem.inputs), values, names)
     shape = (len(picks), problem.runs)
-    stacked = np.stack([np.broadcast_to(b, shape) for b in basis], axis=-1)
+    stacked = np.stack([np.broadcast_to(b, shape) for b in basis], axis=1).transpose(0, 2, 1)  # runs contiguous
     u = np.zeros((len(picks), problem.free))
     for column, j in enumerate(rest):
         u[:, j] = coordinates.parameters[j].open(picks[:, column])
@@ -163,7 +163,8 @@ def project(problem: Problem, grid: Grid) -> np.ndarray:
     basis = grid.basis * weight[None, :, None]
     target = (problem.y - grid.offset) * weight
     usable = np.isfinite(basis).all(axis=(1, 2)) & np.isfinite(target).all(axis=1)
-    basis, target = basis[usable], target[usable]
+    if not usable.all():
+        basis, target = basis[usable], target[usable]
     gram = basis.transpose(0, 2, 1) @ basis
     moment = (basis.transpose(0, 2, 1) @ target[..., None])[..., 0]
     signed = np.array([problem.coordinates.parameters[j].transform == "real" for j in grid.linear])
