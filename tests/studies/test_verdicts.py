@@ -128,13 +128,22 @@ def test_a_study_shows_claims_rules_remarks_and_sources():
     assert ABOUT.sentence not in table.note  # only the rules in use
     assert isinstance(study.section(), Section)
     text = str(study)
-    for part in ("0.51", "0.512 [0.490, …] (90 % profile)", "a: a remark", "a note", "Someone (2024)"):
+    for part in (
+        "0.512",
+        "reproduced ¹, data",
+        "differs ¹, simulation",
+        "0.51",
+        "[0.490, …] 90 % profile",
+        "a: a remark",
+        "a note",
+        "Someone (2024)",
+    ):
         assert part in text
     assert "<table" in study._repr_html_()
 
 
 def test_our_value_prints_one_digit_more_than_the_published():
-    cells = [row[3] for row in Study("p", "P", "k", (
+    cells = [row[2] for row in Study("p", "P", "k", (
         measured("x", "1.018274e-3", "t", 1.0182740178e-3),
         measured("y", "12530", "t", 12529.46),
         measured("z", "0.3478", "t", 0.347813),

@@ -12,7 +12,7 @@ from similitude.cli import _parse
 from similitude.cli._options import json_option, law_names, reading_options, seed_option
 from similitude.cli._output import print_json, print_text
 from similitude.cli._progress import working
-from similitude.cli._sources import find_law, read_table
+from similitude.cli._sources import find_law, read_tables, tell
 
 if TYPE_CHECKING:
     from similitude.laws import Law
@@ -26,7 +26,7 @@ Examples:
 
 
 @click.command("compare", epilog=_EPILOG)
-@click.argument("runs")
+@click.argument("runs", nargs=-1, required=True)
 @click.option(
     "--laws",
     "names",
@@ -44,7 +44,7 @@ Examples:
 @reading_options
 @seed_option
 @json_option
-def command(runs: str, names: tuple[str, ...], hold_out: str, as_json: bool, **options: Any) -> None:
+def command(runs: tuple[str, ...], names: tuple[str, ...], hold_out: str, as_json: bool, **options: Any) -> None:
     """Compare laws by what they would have forecast.
 
     Each law is fitted to the smaller runs and judged on the largest, then back-tested over several cut-offs.
@@ -54,13 +54,14 @@ def command(runs: str, names: tuple[str, ...], hold_out: str, as_json: bool, **o
     listed = [name for text in names for name in split_laws(text)]
     if len(set(listed)) < len(listed):
         raise ArgumentError(f"--laws: {next(n for n in listed if listed.count(n) > 1)} is named twice")
-    table = read_table(runs, options)
+    table = read_tables(runs, options)
     columns = _parse.merged("--input", options["inputs"], "x=D")
     laws = [get_law(text, table, columns) for text in listed]
     with working(f"comparing {len(laws)} laws"):
         result = compare_laws(laws, table, hold_out=hold_out, seed=options["seed"], delta=options["delta"])
     if not any(score.fit is not None for score in result.scores):
         raise DataError(f"none of these laws could be fitted: {result.scores[0].note}")
+    tell(table)
     print_json(result.to_dict()) if as_json else print_text("\n\n".join(str(view) for view in result.view()))
 
 

@@ -41,7 +41,7 @@ def command(output: str, simulated: bool, seed: int, as_json: bool) -> None:
     folder = _folder(output)
     runs = _simulated(seed) if simulated else _runs(seed)
     show = _silent if as_json else _step
-    show(f"The runs: {runs.source}", runs)
+    show(f"The runs: {runs.source}", _about(runs))
     with working("fitting"):
         fitted = fit(get("chinchilla"), runs, seed=seed)
     show("Fit a law: similitude fit ... --law chinchilla", fitted)
@@ -89,6 +89,13 @@ def _runs(seed: int) -> Runs:
     except DataError as error:
         note(f"{error}. The runs are simulated instead")
         return _simulated(seed)
+
+
+def _about(runs: Runs) -> Any:
+    from similitude._view import Text
+
+    origin = [f"Cite: {runs.citation}.", f"Licence: {runs.licence}."] if runs.citation else []
+    return Text("", [repr(runs), *origin])
 
 
 def _simulated(seed: int) -> Runs:

@@ -12,7 +12,7 @@ from similitude.cli import _parse
 from similitude.cli._options import json_option, law_names, output_option, reading_options, seed_option
 from similitude.cli._output import check_target, note, print_json, print_text, to_json, write_file
 from similitude.cli._progress import working
-from similitude.cli._sources import SCHEMA_OF_GROUPS, find_law, is_formula, read_table
+from similitude.cli._sources import SCHEMA_OF_GROUPS, find_law, is_formula, read_tables, tell
 
 if TYPE_CHECKING:
     from similitude.laws import Law
@@ -28,7 +28,7 @@ Examples:
 
 
 @click.command("fit", epilog=_EPILOG)
-@click.argument("runs")
+@click.argument("runs", nargs=-1, required=True)
 @click.option(
     "--law",
     "law",
@@ -84,22 +84,29 @@ Examples:
 @reading_options
 @seed_option
 @json_option
-def command(runs: str, law: str, output: str | None, as_json: bool, **options: Any) -> None:
+def command(runs: tuple[str, ...], law: str, output: str | None, as_json: bool, **options: Any) -> None:
     """Fit a law to a table of runs.
 
     RUNS is a CSV, TSV, JSON, JSONL, Parquet or Arrow file, "-" for standard input, or a published data set
-    (data:NAME). LAW is a name from 'similitude laws', or a formula with + - * / ^ and functions such as exp and log,
-    in which the names of columns are inputs and all others parameters.
+    (data:NAME); several are put under each other. LAW is a name from 'similitude laws', or a formula with + - * / ^
+    and functions such as exp and log, in which the names of columns are inputs and all others parameters.
     """
     if output == "-" and as_json:
         raise ArgumentError("-o - and --json both want standard output; the FIT document holds all that --json prints")
     check_target(output)
     keywords = _keywords(options)
-    table = read_table(runs, options)
+    table = read_tables(runs, options)
     chosen, keywords["inputs"] = _bound(law, table, options["inputs"], keywords["start"])
     with working(f"fitting {chosen.name}"):
         result = _fitted(chosen, table, keywords, as_json)
+    _tell(law, chosen, table)
     _show(result, output, as_json)
+
+
+def _tell(text: str, law: Law, runs: Runs) -> None:
+    tell(runs)
+    if is_formula(text):
+        note(f"formula: inputs {', '.join(law.inputs)}; parameters {', '.join(law.params)}")
 
 
 def _keywords(options: dict[str, Any]) -> dict[str, Any]:
@@ -131,8 +138,6 @@ def _bound(text: str, runs: Runs, inputs: Any, start: dict[str, list[float]]) ->
     """The law, and which column each of its inputs is."""
     columns = _parse.merged("--input", inputs, "x=D")
     law = find_law(text, runs, tuple(columns), start)
-    if is_formula(text):
-        note(f"formula: inputs {', '.join(law.inputs)}; parameters {', '.join(law.params)}")
     return law, columns or None
 
 

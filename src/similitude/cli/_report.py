@@ -69,8 +69,8 @@ def _items(estimate: Estimate, laws: tuple[str, ...], options: dict[str, Any]) -
     if not isinstance(estimate, Fit):
         if laws or not asked:
             raise ArgumentError(
-                f"{estimate.label} has no runs to report; ask for a plan with it, such as --flop 1e24, and compare laws "
-                "on a FIT of your own"
+                f"{estimate.label} has no runs to report; ask for a plan with it, such as --flop 1e24, and compare "
+                "laws on a FIT of your own"
             )
         return asked
     listed = [get_law(name, estimate.runs) for text in laws for name in split_laws(text)]

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from similitude.laws import Estimate, Law
     from similitude.runs import Runs
 
-__all__ = ["data_set_of", "find_law", "is_formula", "read_estimate", "read_fits", "read_points", "read_table"]
+__all__ = [
+    "data_set_of",
+    "find_law",
+    "is_formula",
+    "read_estimate",
+    "read_fits",
+    "read_points",
+    "read_tables",
+    "tell",
+]
 
 SCHEMA_OF_GROUPS = "similitude/fits"
 _OPERATORS = set("+-*/^()")
@@ -24,6 +33,16 @@ _ROLES = {"N": "N_column", "D": "D_column", "C": "C_column", "loss": "loss_colum
 
 
 # -- runs ---------------------------------------------------------------------------------------------------------
+
+
+def read_tables(sources: Sequence[str], options: Mapping[str, Any]) -> Runs:
+    """The runs of one or several tables under each other; DataError where they count parameters differently."""
+    from similitude.runs import Runs
+
+    if sources.count("-") > 1:
+        raise ArgumentError("standard input can be read once only")
+    tables = [read_table(source, options) for source in sources]
+    return tables[0] if len(tables) == 1 else Runs.concat(tables)
 
 
 def read_table(source: str, options: Mapping[str, Any]) -> Runs:
@@ -34,11 +53,13 @@ def read_table(source: str, options: Mapping[str, Any]) -> Runs:
     runs = _published(published, columns, units, options) if published else _read(source, columns, units, options)
     if options["drop_outliers"]:
         runs = runs.mark_outliers(options["drop_outliers"])
-    if options["keep_outliers"]:
-        runs = _unmarked(runs)
+    return _unmarked(runs) if options["keep_outliers"] else runs
+
+
+def tell(runs: Runs) -> None:
+    """What was assumed in reading; said once the work is done, so that a failure is one sentence."""
     for sentence in runs.assumed:
         note(f"{runs.source}: {sentence}")
-    return runs
 
 
 def _columns(options: Mapping[str, Any]) -> dict[str, str]:
@@ -232,8 +253,8 @@ def read_fits(source: str) -> Mapping[str, Any]:
         text = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except FileNotFoundError:
         raise DataError(
-            f"{source}: there is no such file; expected one that 'similitude fit -o FIT' wrote, or a published set such as "
-            "chinchilla:besiroglu2024"
+            f"{source}: there is no such file; expected one that 'similitude fit -o FIT' wrote, or a published set "
+            "such as chinchilla:besiroglu2024"
         ) from None
     except OSError as error:
         raise DataError(f"{source} cannot be read: {error.strerror or error}") from None

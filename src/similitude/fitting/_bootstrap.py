@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from similitude._errors import ArgumentError
-from similitude.fitting._noise import leverages, residuals_at
+from similitude.fitting._noise import informative, leverages, residuals_at
 from similitude.fitting._problem import Problem
 from similitude.fitting._solver import CHUNK, minimise
 from similitude.fitting._starts import Grid, nonnegative, projected_grid
@@ -121,16 +121,19 @@ def _outputs(problem: Problem, u: np.ndarray, kind: str, count: int, rng: np.ran
         errors = np.repeat(offsets, clusters.sizes, axis=1) + rng.normal(0, sd, (count, problem.runs))
     else:
         scaled = r / np.sqrt(1 - leverages(slopes))
+        told = informative(plain, u)
         if kind == "residual":
-            errors = rng.choice(scaled - scaled.mean(), (count, problem.runs))
+            errors = rng.choice(scaled[told] - scaled[told].mean(), (count, problem.runs))
         elif kind == "wild":
             errors = scaled * rng.choice([-1.0, 1.0], (count, problem.runs))
         else:
-            sd = np.sqrt(np.sum(r**2) / max(problem.runs - problem.free, 1))
+            sd = np.sqrt(np.sum(r**2) / max(told.sum() - problem.free, 1))
             errors = rng.normal(0, sd, (count, problem.runs))
     errors = errors / weights
     f = problem.predict(u[None])
-    return f * np.exp(errors) if problem.objective.log else f + errors
+    out = f * np.exp(errors) if problem.objective.log else f + errors
+    # a censored run has no error to draw: where it stopped is part of the design
+    return out if problem.censored is None else np.where(problem.censored, problem.y, out)
 
 
 def _reseed(problem: Problem, grid: Grid, case: np.ndarray | None, y: np.ndarray | None) -> np.ndarray:
@@ -159,8 +162,7 @@ def _reseed(problem: Problem, grid: Grid, case: np.ndarray | None, y: np.ndarray
     gram = np.broadcast_to(gram, (count, points, k, k))
     signed = np.array([problem.coordinates.parameters[j].transform == "real" for j in grid.linear])
     solved = nonnegative(gram, moment, signed)
-    left = np.einsum("bpk,bpkl,bpl->bp", solved, gram, solved) - 2 * np.einsum("bpk,bpk->bp", solved, moment)
-    best = np.argmin(left, axis=1)
+    best = np.argmax(np.einsum("bpk,bpk->bp", solved, moment), axis=1)  # what a least-squares solution explains
     u = grid.u[usable][best].copy()
     coefficients = solved[np.arange(count), best]
     for column, j in enumerate(grid.linear):

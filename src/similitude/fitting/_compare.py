@@ -10,6 +10,7 @@ import numpy as np
 
 from similitude._errors import ArgumentError, QuestionError, SimilitudeError
 from similitude.fitting._fit import Fit, fit
+from similitude.fitting._noise import informative
 from similitude.fitting._objective import HUBER_K, loss_terms
 from similitude.laws import Law
 from similitude.runs import Runs
@@ -156,6 +157,7 @@ def compare_laws(
     for law in laws:
         runs = runs.with_inputs([k for k in law.inputs if k in ("N", "D", "C", "M", "U")])
     compute = _compute(runs)
+    runs, compute = _complete(runs, compute)
     order = np.argsort(compute, kind="stable")
     held = max(LEAST_HELD, round(share * len(runs)))
     cuts = _cuts(compute, order)
@@ -170,6 +172,12 @@ def compare_laws(
     )
     reach = float(compute.max() / compute[keep].max())
     return LawComparison(ranked, int(keep.sum()), held, reach, described, runs.source, f"largest {share:.0%}")
+
+
+def _complete(runs: Runs, compute: np.ndarray) -> tuple[Runs, np.ndarray]:
+    """The runs whose output and compute are known: an unknown compute is not a large one."""
+    known = np.isfinite(compute) & np.isfinite(runs.column(runs.output))
+    return (runs, compute) if known.all() else (runs.where(known), compute[known])
 
 
 def _held_share(hold_out: str | float) -> float:
@@ -229,7 +237,7 @@ def _score(law: Law, runs: Runs, keep: np.ndarray, cuts, compute, seed: int, opt
     try:
         whole = fit(law, runs, seed=seed, **options)
         free = len(whole.free)
-        aicc = huber_aicc(whole)
+        aicc = akaike(whole)
     except SimilitudeError as problem:
         note = note or f"not fitted to all runs: {problem}"
     return LawScore(law.name, free, error, bias, inside, tuple(tests), aicc, whole, note)
@@ -263,12 +271,18 @@ def _judge(trained: Fit, held: Runs, *, coverage: bool = True) -> tuple[float, f
     return float(np.sqrt(np.mean(r**2))), float(np.mean(r)), inside
 
 
-def huber_aicc(fitted: Fit) -> float:
-    """AICc of the Huber density with its scale at the maximum of the likelihood; one parameter more than the law's."""
-    r = fitted.residuals()
+def akaike(fitted: Fit) -> float:
+    """AICc of the objective's own density (Huber's or the normal), its scale at the maximum of the likelihood.
+
+    The scale counts as one parameter more than the law's.
+    """
+    problem = fitted.solution.problem
+    r = fitted.residuals()[informative(problem, fitted.solution.u)]
     n, k = r.size, len(fitted.free) + 1
     if n - k - 1 <= 0 or not np.any(r):
         return np.nan
+    if fitted.objective.loss == "squares":
+        return float(n * (np.log(2 * np.pi * np.mean(r**2)) + 1)) + 2 * k * n / (n - k - 1)
     start = max(float(np.sqrt(np.mean(r**2))), 1e-300)
     scales = start * np.geomspace(0.05, 3, 200)
     rho = loss_terms(r[None] / scales[:, None], np.asarray(HUBER_K))[0].sum(axis=1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from similitude.fitting._noise import leverages, residuals_at
+from similitude.fitting._noise import informative, leverages, residuals_at
 from similitude.fitting._quantiles import t_quantile
 
 if TYPE_CHECKING:
@@ -38,6 +38,9 @@ def new_run_ends(
         out = _with_residuals(fit, centre, edges, relative, level)
     else:
         spread = fit.noise if clusters is None else float(np.hypot(fit._within_noise(), fit.offset or 0.0))
+        if fit.objective.asymmetry != 0.5:  # the law runs along an edge of the runs, not their middle
+            shift = float(np.mean(residuals_at(fit.solution.problem, fit.solution.u)[0]))
+            spread, centre, edges = float(np.sqrt(max(spread**2 - shift**2, 0.0))), centre - shift, edges - shift
         reach = fit.curvature.multiple(level) * spread * relative
         out = np.stack(
             [centre - np.hypot(centre - edges[:, 0], reach), centre + np.hypot(edges[:, 1] - centre, reach)], axis=1
@@ -58,8 +61,8 @@ def _with_residuals(fit: Fit, centre: np.ndarray, edges: np.ndarray, relative: n
     """Quantiles of the sum of the law's error (a t on each side, matched to its ends) and a resampled residual."""
     problem = fit.solution.problem
     r, slopes = residuals_at(problem, fit.solution.u)
-    errors = np.sort(-r / np.sqrt(1 - leverages(slopes)))
-    errors = errors - errors.mean()
+    # not centred: under skewed noise the middle of the runs is not where the law runs
+    errors = np.sort((-r / np.sqrt(1 - leverages(slopes)))[informative(problem, fit.solution.u)])
     if errors.size > 4 * QUANTILES:
         errors = np.quantile(errors, (np.arange(4 * QUANTILES) + 0.5) / (4 * QUANTILES))
     freedom = fit.solution.freedom

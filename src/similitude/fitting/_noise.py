@@ -10,7 +10,7 @@ from similitude._errors import QuestionError
 from similitude.fitting._problem import Clusters, Problem
 from similitude.fitting._solver import minimise
 
-__all__ = ["Spread", "clustered", "estimate_offsets", "estimate_spread", "residuals_at"]
+__all__ = ["Spread", "clustered", "estimate_offsets", "estimate_spread", "informative", "residuals_at"]
 
 ROUNDS = 5
 TAUS = np.concatenate([[0.0], np.geomspace(1e-3, 1e4, 60)])
@@ -33,6 +33,15 @@ def residuals_at(problem: Problem, u: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """Residuals (runs,) and Jacobian (free, runs) of the runs at one row, priors left out."""
     r, slopes = problem.residuals(np.atleast_2d(u))
     return r[0, : problem.runs], slopes[0, :, : problem.runs]
+
+
+def informative(problem: Problem, u: np.ndarray) -> np.ndarray:
+    """Which runs say how far they lie from the law (runs,): all but the censored ones that it does not contradict."""
+    if problem.censored is None:
+        return np.ones(problem.runs, bool)
+    law = problem.predict(np.atleast_2d(u))[0]
+    with np.errstate(invalid="ignore"):
+        return ~(problem.censored & (law >= problem.y))
 
 
 def leverages(slopes: np.ndarray) -> np.ndarray:
@@ -92,14 +101,18 @@ def estimate_spread(
     base = problem.root_weights
     x = np.log(scale)
     x = x - x.mean()
+    if np.ptp(x) < 0.1:
+        raise QuestionError(f"noise='scale' needs runs of different {name}: these are all near {scale[0]:.3g}")
+    told = informative(problem, u)
     spread = Spread(0.0, float(np.exp(np.mean(np.log(scale)))), name)
     for _ in range(ROUNDS):
         weighted, slopes = residuals_at(problem, u)
         h = leverages(slopes)
         plain = weighted if problem.root_weights is None else weighted / problem.root_weights
-        squares = np.log(np.maximum(plain**2, 1e-300) / (1 - h))
+        squares = np.log(np.maximum(plain**2, 1e-300) / (1 - h))[told]
         squares = np.maximum(squares, np.median(squares) - 12)  # a residual that happens to be zero is not a trend
-        slope = float(x @ (squares - squares.mean()) / (x @ x) / 2)
+        places = x[told] - x[told].mean()
+        slope = float(places @ squares / (places @ places) / 2)
         spread = replace(spread, slope=slope)
         weights = 1 / spread.at(scale)
         problem = replace(problem, root_weights=weights if base is None else base * weights)

@@ -208,9 +208,17 @@ def pose(law: Law, observed: Observed, objective: Objective, constraints: Constr
         tuple(constraints.prior),
     )
     law.check_names([*constraints.prior, *constraints.start])
-    if len(observed) + len(constraints.prior) <= len(coordinates):
+    _check_constraints(law, constraints)
+    finished = len(observed) if observed.censored is None else int(np.sum(~observed.censored))
+    if observed.censored is not None and observed.labels is not None:
         raise QuestionError(
-            f"{observed.source}: {len(observed)} runs cannot determine {len(coordinates)} free parameters "
+            f"{observed.source}: censored runs and errors shared within a run cannot be modelled together: drop the "
+            "censored runs, or say intervals=Intervals(cluster=None)"
+        )
+    if finished + len(constraints.prior) <= len(coordinates):
+        noun = "runs" if finished == len(observed) else "runs that were not censored"
+        raise QuestionError(
+            f"{observed.source}: {finished} {noun} cannot determine {len(coordinates)} free parameters "
             f"({', '.join(coordinates.names)}): at least {len(coordinates) + 1} are needed; add runs, or fix parameters"
         )
     inner = {k: np.asarray(v, float) for k, v in coordinates.inner_inputs(observed.inputs).items()}
@@ -222,6 +230,17 @@ def pose(law: Law, observed: Observed, objective: Objective, constraints: Constr
         centres, spreads = zip(*constraints.prior.values(), strict=True)
         priors = Priors(tuple(constraints.prior), tuple(map(float, centres)), tuple(map(float, spreads)))
     return Problem(coordinates, inner, observed.y, objective, weights, observed.censored, None, priors)
+
+
+def _check_constraints(law: Law, constraints: Constraints) -> None:
+    for name, value in constraints.fix.items():
+        if name in constraints.prior:
+            raise ArgumentError(f"'{name}' is both fixed and given a prior; choose one")
+        word = law.params[name]
+        low = 0.0 if word.transform in ("log", "logit") else word.low  # a term may be switched off
+        high = 1.0 if word.transform == "logit" else word.high
+        if not low <= value <= high:
+            raise ArgumentError(f"fix {name} = {value:g}: it must lie between {low:g} and {high:g}")
 
 
 def constant_inputs(observed: Observed) -> list[tuple[str, float]]:

@@ -264,6 +264,19 @@ class Problem:
             value = self.law.evaluate(self.inputs, self.coordinates.inner(u))
         return np.broadcast_to(value, (len(u), self.runs))
 
+    def misfits(self, u: np.ndarray) -> np.ndarray:
+        """The residuals of `residuals` without their Jacobian, for comparing many rows."""
+        if self.clusters is not None or len(self.priors):
+            return self.residuals(u)[0]
+        f = self.predict(u)
+        with np.errstate(all="ignore"):
+            r = np.log(f / self.y) if self.objective.log else f - self.y
+        if self.censored is not None:
+            r = np.where(self.censored & (r >= 0), 0.0, r)
+        if self.root_weights is not None:
+            r = r * self.root_weights
+        return np.where(np.isfinite(r).all(axis=-1, keepdims=True), r, np.inf)
+
     def residuals(self, u: np.ndarray, y: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Weighted residuals (batch, terms) and their Jacobian (batch, free, terms) at coordinates u.
 

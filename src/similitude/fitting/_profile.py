@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from similitude.fitting._noise import residuals_at
+from similitude.fitting._noise import informative, residuals_at
 from similitude.fitting._objective import loss_terms, working_slope
 from similitude.fitting._problem import Problem
 from similitude.fitting._quantiles import t_quantile
@@ -50,11 +50,15 @@ class Curvature:
         """Measured at an optimum."""
         r, slopes = problem.residuals(u[None])
         rho, psi, *_ = loss_terms(r, problem.deltas, problem.objective.asymmetry)
-        runs = slice(0, problem.runs)
+        told = np.flatnonzero(informative(problem, u))
         # offsets leave few degrees of freedom to judge the law by, but the rows' own noise is still known from all rows
         divisor = freedom if problem.clusters is None else problem.runs - problem.free
-        variance = float(np.sum(psi[0, runs] ** 2)) / max(divisor, 1.0)
-        slope = working_slope(r[0, runs], problem.delta, problem.free)
+        variance = float(np.sum(psi[0, told] ** 2)) / max(divisor, 1.0)
+        skew = problem.objective.asymmetry
+        sides = np.where(
+            r[0, told] < 0, 2 * skew, 2 * (1 - skew)
+        )  # an expectile's curvature is the mean of its weights
+        slope = working_slope(r[0, told], problem.delta, problem.free) * float(np.mean(sides))
         matrix = slopes[0] @ slopes[0].T
         size = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
         inverse = np.linalg.pinv(matrix / np.outer(size, size), rcond=1e-14, hermitian=True) / np.outer(size, size)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from similitude._errors import QuestionError
-from similitude.fitting._noise import Spread, clustered, estimate_offsets, estimate_spread, residuals_at
+from similitude.fitting._noise import Spread, clustered, estimate_offsets, estimate_spread, informative, residuals_at
 from similitude.fitting._objective import noise_scale, tied_delta
 from similitude.fitting._options import Intervals
 from similitude.fitting._prepare import Observed, constant_inputs
@@ -61,7 +61,7 @@ def solve(problem: Problem, observed: Observed, intervals: Intervals, start: Map
     rows = starting_rows(problem, start)
     _refuse_constant(problem, rows[0], observed)
     problem, u, convergence = _optimum(problem, rows, persistent=bool(start))
-    freedom = float(max(problem.runs - problem.free, 1))
+    freedom = float(max(informative(problem, u).sum() - problem.free, 1))
     order = np.arange(problem.runs)
     spread = None
     if intervals.noise == "scale":
@@ -69,6 +69,8 @@ def solve(problem: Problem, observed: Observed, intervals: Intervals, start: Map
         if found is None:
             raise QuestionError(f"noise='scale' needs compute: give N and D, or C, as inputs of {problem.law.name}")
         problem, u, spread = estimate_spread(problem, u, *found)
+        if problem.objective.loss == "huber" and problem.objective.delta is None:
+            problem, u = _settle(problem, u)  # the weights have changed what a residual is
         freedom = max(freedom - 2, 1.0)
     if observed.labels is not None:
         problem = replace(problem, objective=replace(problem.objective, loss="squares"), delta=None)
@@ -77,6 +79,8 @@ def solve(problem: Problem, observed: Observed, intervals: Intervals, start: Map
         assert problem.clusters is not None
         if problem.clusters.tau > 0:
             freedom = float(max(len(problem.clusters.sizes) - problem.free + 1, 1))
+    if len(problem.priors) and (spread is not None or observed.labels is not None):
+        problem, u = _settle_priors(problem, u)  # their weight follows the noise as it is modelled now
     final = _certify(problem, u)
     convergence = replace(convergence, converged=final[2], decrease=final[3])
     return Solution(problem, final[0], final[1], convergence, freedom, order, spread)
@@ -105,12 +109,15 @@ def _optimum(problem: Problem, rows: np.ndarray, *, persistent: bool) -> tuple[P
         stage = replace(problem, delta=problem.objective.delta)
     if len(stage.priors):
         stage, u = _settle_priors(stage, u)
-    final = _finish(stage, found.u, u, persistent)
+    ends = found.u
+    if huber and problem.objective.delta is not None:  # near least absolute deviation there are optima of its own
+        ends = np.concatenate([ends, rows])
+    final = _finish(stage, ends, u, persistent)
     value = float(final.objective[final.best()])
     same = np.abs(final.objective - value) <= AGREEMENT * abs(value) + 1e-300
     best = int(np.argmax(same))  # of equal optima (terms may trade places) the one of the first start
     agreed = int(np.sum(same[:-1]))
-    convergence = Convergence(bool(final.converged[best]), len(rows), agreed, float(final.decrease[best]),
+    convergence = Convergence(bool(final.converged[best]), len(ends), agreed, float(final.decrease[best]),
                               int(found.iterations.sum() + final.iterations.sum()))  # fmt: skip
     return stage, final.u[best], convergence
 
@@ -122,14 +129,17 @@ def _finish(problem: Problem, rows: np.ndarray, best: np.ndarray, persistent: bo
     `persistent` follows all of them to the end, as ill-conditioned problems with starts of the user's need.
     """
     final = minimise(problem, np.concatenate([rows, best[None]]), tolerance=1e-12, iterations=60)
-    if problem.runs > SMALL or (final.converged[final.best()] and not persistent) or final.converged.all():
+    best_row = final.best()
+    if problem.runs > SMALL or (final.converged[best_row] and not persistent) or final.converged.all():
+        return final
+    if not persistent and _exact(problem, float(final.objective[best_row])):
         return final
     return minimise(problem, final.u, tolerance=1e-14, iterations=PATIENCE, precise=True)
 
 
 def _positive_delta(problem: Problem, u: np.ndarray) -> float:
     r, _ = residuals_at(replace(problem, delta=None), u)
-    r = r[np.isfinite(r)]
+    r = r[np.isfinite(r) & informative(problem, u)]
     delta = tied_delta(r, problem.free) if r.size else 0.0
     return max(delta, 1e-12 * float(np.median(np.abs(problem.y))) if not problem.objective.log else 1e-12)
 
@@ -148,8 +158,7 @@ def _settle(problem: Problem, u: np.ndarray) -> tuple[Problem, np.ndarray]:
 def _settle_priors(problem: Problem, u: np.ndarray) -> tuple[Problem, np.ndarray]:
     """The noise that priors are weighed against, and the optimum under it, to a fixed point."""
     for _ in range(10):
-        r, _ = residuals_at(problem, u)
-        noise = max(noise_scale(r, problem.free), 1e-12)
+        noise = max(_noise_of(problem, u), 1e-12)
         done = abs(noise - problem.priors.noise) <= 1e-3 * noise
         problem = replace(problem, priors=replace(problem.priors, noise=noise))
         u = minimise(problem, u[None], tolerance=1e-10).u[0]
@@ -158,13 +167,26 @@ def _settle_priors(problem: Problem, u: np.ndarray) -> tuple[Problem, np.ndarray
     return problem, u
 
 
+def _noise_of(problem: Problem, u: np.ndarray) -> float:
+    """The standard deviation of a run's error, by the measure that belongs to the loss."""
+    r, _ = residuals_at(problem, u)
+    r = r[informative(problem, u)]
+    if problem.objective.loss == "huber":
+        return noise_scale(r, problem.free)
+    return float(np.sqrt(np.sum(r**2) / max(r.size - problem.free, 1)))
+
+
 def _certify(problem: Problem, u: np.ndarray) -> tuple[np.ndarray, float, bool, float]:
     """A last, orthogonally factorised descent, and the gradient test on where it ends."""
     precise = problem.runs <= SMALL
     last = minimise(problem, u[None], tolerance=1e-16, iterations=30, precise=precise)
     value = float(last.objective[0])
     proof = minimise(problem, last.u, tolerance=1e-12, iterations=1, precise=precise)
-    size = float(np.sum(np.log(problem.y) ** 2)) if problem.objective.log else float(np.sum(problem.y**2))
-    exact = value <= 1e-24 * max(size, 1e-300)  # the runs lie on the law to rounding: nothing is left to decrease
-    decrease = 0.0 if exact else float(proof.decrease[0])
+    decrease = 0.0 if _exact(problem, value) else float(proof.decrease[0])
     return last.u[0], value, bool(np.isfinite(value) and decrease <= GRADIENT_TEST), decrease
+
+
+def _exact(problem: Problem, value: float) -> bool:
+    """Whether the runs lie on the law to rounding, so that nothing is left to decrease."""
+    size = float(np.sum(np.log(problem.y) ** 2)) if problem.objective.log else float(np.sum(problem.y**2))
+    return value <= 1e-24 * max(size, 1e-300)

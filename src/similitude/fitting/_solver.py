@@ -48,8 +48,7 @@ def objective_at(problem: Problem, u: np.ndarray, *, case: np.ndarray | None = N
     """The objective of each row of coordinates."""
     pieces = []
     for rows in _chunks(len(u), problem.runs):
-        r, _ = problem.residuals(u[rows])
-        rho = loss_terms(r, problem.deltas, problem.objective.asymmetry)[0]
+        rho = loss_terms(problem.misfits(u[rows]), problem.deltas, problem.objective.asymmetry)[0]
         pieces.append(np.sum(rho if case is None else rho * case[rows], axis=-1))
     return np.concatenate(pieces)
 
@@ -256,7 +255,7 @@ class _Loop:
         root = np.sqrt(np.maximum(v, 1e-300))
         columns = slopes * root[:, None, :]
         size = np.sqrt(np.einsum("bqn,bqn->bq", columns, columns))
-        held = np.logical_or(self._at_bound(u, gradient), size <= 0)
+        held: np.ndarray = np.logical_or(self._at_bound(u, gradient), size <= 0)
         size = np.where(size > 0, size, 1.0)
         columns = np.where(held[:, :, None], 0.0, columns / size[:, :, None])
         q = columns.shape[1]

@@ -75,9 +75,7 @@ def _ladder(problem: Problem, j: int, points: int, given: Mapping[str, tuple[flo
             own = np.asarray(given[name], float)
             return own if points == 1 else np.unique(np.outer(own, AROUND[: max(1, points // 2 * 2 - 1)]))
     starts = np.asarray(word.starts or ((0.1, 0.3, 1.0) if word.transform == "log" else (-1.0, 0.1, 1.0)), float)
-    if word.relative == "output":
-        starts = starts * max(float(np.min(problem.y)), 1e-300)
-    elif word.exponent:  # sizes of a term where its input is 1: the scaled centre
+    if word.relative == "output" or word.exponent:
         starts = starts * max(float(np.min(problem.y)), 1e-300)
     elif word.relative is not None:
         starts = starts * _middle(problem, word.relative)
@@ -141,7 +139,7 @@ def projected_grid(problem: Problem, given: Mapping[str, tuple[float, ...]]) -> 
     rest = [j for j in range(problem.free) if j not in linear]
     points = max(3, min(16, int(GRID ** (1 / max(len(rest), 1)))))
     ladders = [_ladder(problem, j, points, given) for j in rest]
-    picks = np.array(list(product(*ladders)), float).reshape(-1, len(rest))
+    picks = np.array(list(product(*ladders)), float)  # (points, len(rest)), one empty row where all is linear
     picks = _in_inner_units(problem, picks, rest, given)
     values: dict[str, object] = dict(coordinates.fixed)
     for column, j in enumerate(rest):
@@ -191,22 +189,30 @@ def nonnegative(gram: np.ndarray, moment: np.ndarray, signed: np.ndarray) -> np.
     """
     k = gram.shape[-1]
     size = np.sqrt(np.maximum(np.einsum("...kk->...k", gram), 1e-300))
-    gram, moment = gram / (size[..., :, None] * size[..., None, :]), moment / size
+    shape = moment.shape
+    gram = (gram / (size[..., :, None] * size[..., None, :])).reshape(-1, k, k) + 1e-12 * np.eye(k)
+    moment = (moment / size).reshape(-1, k)
+    best = np.linalg.solve(gram, moment[..., None])[..., 0]
+    # with every coefficient in and none below zero there is nothing better: only the rest is searched
+    left = np.flatnonzero(~np.all((best >= 0) | signed, axis=-1))
+    best[left] = _searched(gram[left], moment[left], signed)
+    return best.reshape(shape) / size
+
+
+def _searched(gram: np.ndarray, moment: np.ndarray, signed: np.ndarray) -> np.ndarray:
     best = np.zeros_like(moment)
-    gain = np.zeros(moment.shape[:-1])
-    always = [j for j in range(k) if signed[j]]
-    others = [j for j in range(k) if not signed[j]]
-    for count in range(len(others), -1, -1):
+    gain = np.zeros(len(moment))
+    always = [j for j in range(len(signed)) if signed[j]]
+    others = [j for j in range(len(signed)) if not signed[j]]
+    for count in range(len(others) - 1, -1, -1):
         for chosen in combinations(others, count):
             pick = sorted([*always, *chosen])
             if not pick:
                 continue
-            block = gram[..., pick, :][..., pick] + 1e-12 * np.eye(len(pick))
-            solved = np.linalg.solve(block, moment[..., pick][..., None])[..., 0]
-            explained = np.einsum("...k,...k->...", solved, moment[..., pick])
-            feasible = np.all((solved >= 0) | signed[pick], axis=-1) & (explained > gain)
-            full = np.zeros_like(moment)
-            full[..., pick] = solved
-            best = np.where(feasible[..., None], full, best)
-            gain = np.where(feasible, explained, gain)
-    return best / size
+            solved = np.linalg.solve(gram[:, pick][:, :, pick], moment[:, pick, None])[..., 0]
+            explained = np.einsum("bk,bk->b", solved, moment[:, pick])
+            better = np.flatnonzero(np.all((solved >= 0) | signed[pick], axis=-1) & (explained > gain))
+            full = np.zeros((better.size, len(signed)))
+            full[:, pick] = solved[better]
+            best[better], gain[better] = full, explained[better]
+    return best

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from inspect import ismethod
 from typing import Any
 
 from similitude._errors import ArgumentError
@@ -37,9 +36,8 @@ def cite(*things: Any) -> str:
 def _keys(thing: Any) -> Iterator[str]:
     """Keys of the bibliography, by what a thing holds: a source, a law, an estimate, runs, a citation, a paper."""
     parts = [getattr(thing, name, None) for name in ("law", "estimate", "runs", "fit", "source")]
-    laws = [
-        part for part in parts if part is not None and not isinstance(part, (str, int, float)) and not ismethod(part)
-    ]
+    laws = [part for part in parts if part is not None and (hasattr(part, "formula") or not callable(part))]
+    laws = [part for part in laws if not isinstance(part, (str, int, float))]
     scores = getattr(thing, "scores", ())
     found = [key for part in (*laws, *scores) for key in _keys(part)]
     if isinstance(key := getattr(thing, "key", None), str):

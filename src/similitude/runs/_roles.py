@@ -178,6 +178,17 @@ def require_column(column: str, names: Iterable[str], source: str, role: str | N
     raise DataError(f"{source}: no column '{column}'{what}; the columns are: {listed}{did_you_mean(column, names)}")
 
 
+def near_alias(role: str, names: Iterable[str]) -> str:
+    """``"; did you mean 'tokns'?"`` when a column is nearly one of the usual names of a role, else an empty string.
+
+    >>> near_alias("D", ["run", "tokns"])
+    "; did you mean 'tokns'?"
+    """
+    aliases = ROLES[role].tiers if role in ROLES else {}
+    near = [n for n in names if did_you_mean(fold(n), [a for a in aliases if len(a) > 3 and a[0] == fold(n)[:1]])]
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
 def _refuse_shared(columns: Mapping[str, str], source: str) -> None:
     seen: dict[str, str] = {}
     for role, column in columns.items():

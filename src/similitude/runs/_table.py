@@ -17,7 +17,7 @@ from ._derive import derivations, find_rule
 from ._expression import parse_condition
 from ._hash import hash_frame
 from ._numbers import read_numbers
-from ._roles import COUNTS, ROLES
+from ._roles import COUNTS, ROLES, near_alias
 
 if TYPE_CHECKING:
     import polars as pl
@@ -104,10 +104,10 @@ class Runs:
             return found
         role = f" ({ROLES[name].meaning})" if name in ROLES and ROLES[name].meaning != name else ""
         remedy = f"; name it when reading, as in {name}='your column'" if name in ROLES else ""
-        known = ", ".join(self.names)
-        raise DataError(
-            f"{self.source}: no column '{name}'{role}{remedy}; the columns are: {known}{did_you_mean(name, self.names)}"
-        )
+        there = {new: old for old, new in self.original_names.items()}
+        names = [there.get(n, n) for n in self.names]  # as the user knows them
+        close = did_you_mean(name, names) or near_alias(name, [n for n in names if n not in self.original_names])
+        raise DataError(f"{self.source}: no column '{name}'{role}{remedy}; the columns are: {', '.join(names)}{close}")
 
     def column(self, name: str) -> np.ndarray:
         """The column as float64, shape ``(len(runs),)``, NaN where missing; DataError if absent or not numbers."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from math import log10
 from typing import Any
 
-from similitude._digits import format_interval, format_number
+from similitude._digits import format_interval
 from similitude._view import Column, Section, Table, Text
 from similitude.studies._claim import Claim, last_unit
 
 __all__ = ["Declaration", "Item", "Study"]
 
 SCHEMA_VERSION = 1
+MARKS = "¹²³⁴⁵⁶⁷⁸⁹"
 VERDICTS = ("reproduced", "close", "differs")
 Item = Claim | Table | str  # what a declaration's function yields: claims, supporting tables, notes
 
@@ -72,19 +74,20 @@ class Study:
         return counted + checked
 
     def view(self) -> Table:
-        """The claims as a table; the note states the rules of the verdicts in it."""
-        rules = {c.rule.name: c.rule.sentence for c in self.claims}
+        """The claims as a table; marks beside the verdicts lead to the rules in its note."""
+        rules = list(dict.fromkeys(c.rule for c in self.claims))
+        marks = {rule: MARKS[i] for i, rule in enumerate(rules)}
         columns = (
-            "claim",
+            "claim, where",
             Column("published", align="right"),
-            "where",
             Column("ours", align="right"),
-            "evidence",
-            "verdict",
-            "rule",
+            "interval",
+            "verdict, evidence",
         )
-        note = " ".join(f"{name}: {sentence}." for name, sentence in rules.items())
-        return Table(f"{self.title}: {self.summary()}", columns, [_row(c) for c in self.claims], note=note)
+        note = " ".join(f"{marks[rule]} {rule.name}: {rule.sentence}." for rule in rules)
+        return Table(
+            self.title, columns, [_row(c, marks[c.rule]) for c in self.claims], note=f"{self.summary()}. {note}"
+        )
 
     def section(self) -> Section:
         """The whole study: claims, why ours differ where they do, supporting tables, sources."""
@@ -110,27 +113,27 @@ class Study:
         }
 
 
-def _row(claim: Claim) -> tuple[str, ...]:
-    return (claim.sentence, claim.printed, claim.where, _ours(claim), claim.evidence, claim.verdict, claim.rule.name)
+def _row(claim: Claim, mark: str) -> tuple[str, ...]:
+    place = f"{claim.sentence} ({claim.where})"
+    return (place, claim.printed, _ours(claim), _ends(claim), f"{claim.verdict} {mark}, {claim.evidence}")
 
 
 def _ours(claim: Claim) -> str:
-    """Our value to one digit more than the print, so that what was rounded shows; then its interval."""
-    value = claim.ours.value
-    unit = last_unit(claim.printed)
+    """Our value to one digit more than the print, so that what was rounded shows."""
+    value, unit = claim.ours.value, last_unit(claim.printed)
     power = claim.printed.lower().partition("e")[2]
-    text = format_number(value, digits=7)
     if power:
-        text = f"{value / 10.0 ** int(power):.{_decimals(unit / 10.0 ** int(power))}f}e{int(power)}"
-    elif abs(value) < 1e7:
-        text = f"{value:.{_decimals(unit)}f}"
-    if claim.ours.low is None and claim.ours.high is None:
-        return text
-    ends = format_interval(value, claim.ours.low, claim.ours.high).partition(" ")[2]
-    return f"{text} {ends}" + (f" ({claim.interval})" if claim.interval else "")
+        scale = 10.0 ** int(power)
+        return f"{value / scale:.{_decimals(unit / scale)}f}e{int(power)}"
+    return f"{value:.{_decimals(unit)}f}"
+
+
+def _ends(claim: Claim) -> str:
+    ours = claim.ours
+    if ours.low is None and ours.high is None:
+        return ""
+    return f"{format_interval(ours.value, ours.low, ours.high).partition(' ')[2]} {claim.interval}".strip()
 
 
 def _decimals(unit: float) -> int:
-    from math import log10
-
     return max(0, round(-log10(unit)) + 1)

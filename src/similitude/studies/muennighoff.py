@@ -55,9 +55,16 @@ def _variants(best: Fit, runs: Runs, base: Mapping[str, float], known: Mapping[s
     yield measured("R2 at the published optimum", "0.7722", NOTEBOOK, _explained(best, known))
     none = {**base, "R_D_star": NEVER, "R_N_star": NEVER}
     yield measured("R2 without any decay", "0.4452", NOTEBOOK, _explained(best, none))
-    data = fit(best.law, runs, delta=1e-3, fix={**base, "R_N_star": NEVER})
-    ours = Interval(data.values["R_D_star"], *data.ends["R_D_star"])
-    yield measured("R_D* with decay of data only", "2.9157", NOTEBOOK, ours, interval="90 % profile")
+    only = {**base, "R_N_star": NEVER}
+    wide = fit(best.law, runs, delta=1e-3, fix=only)
+    near = fit(best.law, runs, delta=1e-3, fix=only, bound={"R_D_star": (2.85, 3.2)}, start={"R_D_star": 2.9})
+    data = min(wide, near, key=lambda found: found.objective_value)
+    ours = Interval(data.values["R_D_star"], *wide.ends["R_D_star"])
+    remark = (
+        "a delta of 1e-3 leaves kinks, and minima side by side: "
+        f"{_objective(best, {**only, 'R_D_star': 2.8043}):.8f} at 2.80, {near.objective_value:.8f} at 2.91"
+    )
+    yield measured("R_D* with decay of data only", "2.9157", NOTEBOOK, ours, interval="90 % profile", remark=remark)
     yield measured("R2 with decay of data only", "0.7354", NOTEBOOK, _explained(best, data.values))
     size = fit(best.law, runs, delta=1e-3, fix={**base, "R_D_star": NEVER})
     ours = Interval(size.values["R_N_star"], *size.ends["R_N_star"])

@@ -1,0 +1,169 @@
+"""Profile and delta intervals against closed forms, brute force and SciPy's covariance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.optimize import brentq, curve_fit, least_squares
+
+import similitude as sim
+from similitude.laws import formula_law
+
+TRUTH = sim.laws.chinchilla.published["besiroglu2024"]
+
+
+def _line(rng, n=12):
+    x = np.geomspace(1, 1e4, n)
+    y = 3 * x**-0.25 * np.exp(rng.normal(0, 0.02, n))
+    return x, y, sim.read_runs({"D": x, "loss": y}, check=False)
+
+
+@pytest.mark.parametrize("method", ["profile", "delta"])
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.99])
+def test_a_straight_line_has_the_exact_t_interval(rng, method, level):
+    x, y, runs = _line(rng)
+    fit = sim.fit(sim.laws.power, runs, objective="squares_log", intervals=sim.Intervals(method, level=level))
+    line = stats.linregress(np.log(x), np.log(y))
+    t = stats.t.ppf(0.5 + level / 2, len(x) - 2)
+    assert fit.ends["c"] == pytest.approx((-line.slope - t * line.stderr, -line.slope + t * line.stderr), rel=3e-4)
+    reach = t * line.intercept_stderr
+    assert np.log(fit.ends["a"]) == pytest.approx((line.intercept - reach, line.intercept + reach), rel=3e-4)
+    at = fit.predict(D=1e6)
+    far = np.log(1e6) - np.log(x).mean()
+    s2 = np.sum((np.log(y) - line.intercept - line.slope * np.log(x)) ** 2) / (len(x) - 2)
+    lever = 1 / len(x) + far**2 / np.sum((np.log(x) - np.log(x).mean()) ** 2)
+    centre = line.intercept + line.slope * np.log(1e6)
+    band, new = t * np.sqrt(s2 * lever), t * np.sqrt(s2 * (1 + lever))
+    assert np.log([at.low, at.high]) == pytest.approx([centre - band, centre + band], rel=3e-4)
+    assert np.log([at.new_low, at.new_high]) == pytest.approx([centre - new, centre + new], rel=3e-4)
+
+
+def _brute(cost, optimum, rise, low, high):
+    """The ends where a profile computed point by point has risen by `rise`."""
+    floor = cost(optimum)
+    return [brentq(lambda v: cost(v) - floor - rise, *pair, xtol=1e-10) for pair in ((low, optimum), (optimum, high))]
+
+
+def test_ends_are_those_of_a_profile_computed_point_by_point(rng):
+    x = np.geomspace(1, 300, 15)
+    y = 1.0 + 4 * x**-0.5 + rng.normal(0, 0.03, 15)
+    runs = sim.read_runs({"D": x, "loss": y}, check=False)
+    fit = sim.fit(sim.laws.power_floor, runs, objective="squares")
+    freedom = 12
+    variance = 2 * fit.objective_value / freedom
+    rise = variance * stats.f.ppf(0.9, 1, freedom) / 2
+
+    def held(name):
+        def cost(value):
+            def residuals(t):
+                v = dict(zip([k for k in ("E", "a", "c") if k != name], t, strict=True), **{name: value})
+                return v["E"] + v["a"] * x ** -v["c"] - y
+
+            start = [fit.values[k] for k in ("E", "a", "c") if k != name]
+            return least_squares(residuals, start, xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=2000).cost
+
+        return cost
+
+    for name, low, high in (("E", 0.2, 1.5), ("a", 2.0, 8.0), ("c", 0.2, 1.2)):
+        expected = _brute(held(name), fit.values[name], rise, low, high)
+        width = expected[1] - expected[0]
+        assert np.max(np.abs(np.array(fit.ends[name]) - expected)) < 2e-3 * width, name
+
+
+def test_the_huber_cut_follows_the_expected_curvature(rng):
+    """Huber's M-interval of a mean, by the textbook formula, where the profile is close to quadratic."""
+    y = np.exp(rng.standard_t(3, 400) * 0.05)
+    runs = sim.read_runs({"x": np.linspace(1, 2, 400), "y": y}, loss="y", check=False)
+    law = formula_law("a + 0*x", ("x",))
+    fit = sim.fit(law, runs, inputs={"x": "x"})
+    delta = fit.delta
+    r = np.log(fit.values["a"]) - np.log(y)
+    m = np.mean(np.abs(r) < delta)
+    error = np.sqrt(np.sum(np.clip(r, -delta, delta) ** 2) / 399) / m / np.sqrt(400)
+    t = stats.t.ppf(0.95, 399)
+    centre = np.log(fit.values["a"])
+    assert np.log(fit.ends["a"]) == pytest.approx((centre - t * error, centre + t * error), abs=0.02 * error)
+
+
+def test_ends_do_not_depend_on_units():
+    runs = sim.simulate(TRUTH, noise=0.003, seed=4)
+    n, d, y = (runs.column(k) for k in ("N", "D", "loss"))
+    plain = sim.fit(sim.laws.chinchilla, runs)
+    scaled = sim.fit(sim.laws.chinchilla, sim.read_runs({"N": n / 1e6, "D": d / 1e9, "loss": y}, check=False))
+    for name in ("E", "alpha", "beta"):
+        assert plain.ends[name] == pytest.approx(scaled.ends[name], rel=1e-3)
+    one, other = plain.predict(N=7e10, D=1.4e12), scaled.predict(N=7e4, D=1.4e3)
+    assert (one.low, one.high) == pytest.approx((other.low, other.high), rel=1e-4)
+
+
+def test_a_floor_that_may_be_zero_has_no_lower_end():
+    x = np.geomspace(10, 1000, 12)
+    y = 3 * x**-0.3 * np.exp(np.random.default_rng(3).normal(0, 0.02, 12))
+    fit = sim.fit(sim.laws.power_floor, sim.read_runs({"D": x, "loss": y}, check=False), objective="squares_log")
+    low, high = fit.ends["E"]
+    assert low is None
+    assert 0 < high < y.min()
+    assert any("E may be zero: only E <=" in w for w in fit.warnings)
+    assert ("E", "lower") in fit.identifiability().open
+    # the end that is known is where holding E costs the F cut
+    freedom, floor = 9, fit.objective_value
+    rise = 2 * floor / freedom * stats.f.ppf(0.9, 1, freedom) / 2
+    held = sim.fit(sim.laws.power_floor, fit.runs, objective="squares_log", fix={"E": high}, intervals="delta")
+    assert held.objective_value - floor == pytest.approx(rise, rel=0.02)
+
+
+def test_delta_method_is_scipys_covariance_times_t(rng):
+    x = np.geomspace(1, 300, 40)
+    y = 1.0 + 4 * x**-0.5 + rng.normal(0, 0.01, 40)
+    runs = sim.read_runs({"D": x, "loss": y}, check=False)
+    fit = sim.fit(sim.laws.power_floor, runs, objective="squares", intervals="delta")
+    theirs, covariance = curve_fit(
+        lambda x, e, a, c: e + np.exp(a) * x ** -np.exp(c), x, y, p0=[1, 1.4, -0.7], ftol=1e-14
+    )
+    t = stats.t.ppf(0.95, 37)
+    for name, j in (("a", 1), ("c", 2)):
+        reach = t * np.sqrt(covariance[j, j])
+        assert np.log(fit.ends[name]) == pytest.approx((theirs[j] - reach, theirs[j] + reach), abs=2e-3 * reach)
+
+
+def test_an_interval_of_anything_agrees_with_that_of_a_parameter():
+    fit = sim.fit(sim.laws.chinchilla, sim.simulate(TRUTH, noise=0.003, seed=1))
+    for name in ("E", "alpha", "beta"):
+        value, low, high = fit.interval_of(lambda p, name=name: p[name])
+        assert value == fit.values[name]
+        width = fit.ends[name][1] - fit.ends[name][0]
+        assert abs(low - fit.ends[name][0]) < 0.01 * width
+        assert abs(high - fit.ends[name][1]) < 0.01 * width
+    _, low, high = fit.interval_of(lambda p: p["E"] + p["A"] / 7e10 ** p["alpha"] + p["B"] / 1.4e12 ** p["beta"])
+    at = fit.predict(N=7e10, D=1.4e12)
+    assert (low, high) == pytest.approx((at.low, at.high), rel=2e-4)
+
+
+def test_wider_levels_contain_narrower_ones():
+    runs = sim.simulate(TRUTH, noise=0.003, seed=2)
+    ends = [sim.fit(sim.laws.chinchilla, runs, intervals=sim.Intervals(level=p)).ends["alpha"] for p in (0.5, 0.8, 0.9)]
+    assert ends[2][0] < ends[1][0] < ends[0][0] < ends[0][1] < ends[1][1] < ends[2][1]
+
+
+def test_no_search_for_an_end_is_given_up_in_ordinary_sweeps():
+    """An end that is not found must be one that does not exist: with 0.3 % noise all of these close."""
+    for seed in range(8):
+        fit = sim.fit(sim.laws.chinchilla, sim.simulate(TRUTH, noise=0.003, seed=seed))
+        assert all(end is not None for pair in fit.ends.values() for end in pair), seed
+        at = fit.predict(N=7e10, D=1.4e12)
+        assert at.low < at.value < at.high
+
+
+def test_every_end_lies_on_its_cut():
+    """Holding a parameter at an end of its interval must cost what the F cut allows, no less and no more."""
+    for seed in range(2):
+        runs = sim.simulate(TRUTH, noise=0.008, seed=seed)
+        fit = sim.fit(sim.laws.chinchilla, runs, objective="squares_log")
+        rise = 2 * fit.objective_value / 15 * stats.f.ppf(0.9, 1, 15) / 2
+        for name in ("E", "alpha", "beta"):
+            for end in fit.ends[name]:
+                if end is None:
+                    continue
+                held = sim.fit(sim.laws.chinchilla, runs, objective="squares_log", fix={name: end}, intervals="delta")
+                assert held.objective_value - fit.objective_value == pytest.approx(rise, rel=0.02), (seed, name)
