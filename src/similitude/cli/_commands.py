@@ -65,7 +65,7 @@ class Root(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
-    def main(self, args: Any = None, **_: Any) -> Any:
+    def main(self, args: Any = None, *_: Any, **__: Any) -> Any:
         """Run and leave the process, as click's own does; `similitude.cli.main` returns the exit code instead."""
         import sys
 

@@ -237,8 +237,9 @@ def _check_constraints(law: Law, constraints: Constraints) -> None:
         if name in constraints.prior:
             raise ArgumentError(f"'{name}' is both fixed and given a prior; choose one")
         word = law.params[name]
-        low = 0.0 if word.transform in ("log", "logit") else word.low  # a term may be switched off
-        high = 1.0 if word.transform == "logit" else word.high
+        # the domain binds a fixed value, the range searched does not: a term may be switched off
+        low = 0.0 if word.transform in ("log", "logit") else -np.inf
+        high = 1.0 if word.transform == "logit" else np.inf
         if not low <= value <= high:
             raise ArgumentError(f"fix {name} = {value:g}: it must lie between {low:g} and {high:g}")
 

@@ -14,7 +14,7 @@ from similitude.fitting._objective import noise_scale, tied_delta
 from similitude.fitting._options import Intervals
 from similitude.fitting._prepare import Observed, constant_inputs
 from similitude.fitting._problem import Problem
-from similitude.fitting._profile import condition_number
+from similitude.fitting._profile import Curvature, condition_number
 from similitude.fitting._solver import Optimum, minimise
 from similitude.fitting._starts import starting_rows
 
@@ -24,6 +24,7 @@ AGREEMENT = 1e-6  # objectives this close, relatively, are the same optimum
 GRADIENT_TEST = 1e-7  # a further step must promise less than this, relatively
 SMALL = 20_000  # runs up to which steps may be solved by an orthogonal factorisation
 PATIENCE = 4000
+NEARBY = (-1.5, -0.5, 0.5, 1.5)  # standard errors at which optima of a tiny delta are looked for
 HOPELESS = 1e8  # condition number beyond which a constant input makes the fit meaningless
 
 
@@ -111,7 +112,7 @@ def _optimum(problem: Problem, rows: np.ndarray, *, persistent: bool) -> tuple[P
         stage, u = _settle_priors(stage, u)
     ends = found.u
     if huber and problem.objective.delta is not None:  # near least absolute deviation there are optima of its own
-        ends = np.concatenate([ends, rows])
+        ends = np.concatenate([ends, rows, _around(stage, u)])
     final = _finish(stage, ends, u, persistent)
     value = float(final.objective[final.best()])
     same = np.abs(final.objective - value) <= AGREEMENT * abs(value) + 1e-300
@@ -135,6 +136,15 @@ def _finish(problem: Problem, rows: np.ndarray, best: np.ndarray, persistent: bo
     if not persistent and _exact(problem, float(final.objective[best_row])):
         return final
     return minimise(problem, final.u, tolerance=1e-14, iterations=PATIENCE, precise=True)
+
+
+def _around(problem: Problem, u: np.ndarray) -> np.ndarray:
+    """Rows half a standard error and one and a half from u, both ways along each principal axis of the estimates."""
+    curvature = Curvature.at(replace(problem, delta=_positive_delta(problem, u)), u, max(problem.runs - problem.free, 1))
+    values, axes = np.linalg.eigh(curvature.covariance)
+    steps = axes.T * np.sqrt(np.maximum(values, 0.0))[:, None]
+    coordinates = problem.coordinates
+    return np.clip(u + np.concatenate([f * steps for f in NEARBY]), coordinates.low, coordinates.high)
 
 
 def _positive_delta(problem: Problem, u: np.ndarray) -> float:

@@ -19,8 +19,8 @@ def cite(*things: Any) -> str:
     Raises ArgumentError for a thing that has no sources.
 
     >>> from similitude.laws import chinchilla
-    >>> print(cite(chinchilla.published["besiroglu2024"]).partition(",")[0])
-    @misc{hoffmann2022
+    >>> "{besiroglu2024," in cite(chinchilla.published["besiroglu2024"])
+    True
     """
     from similitude import __version__
     from similitude._bibliography import bibtex

@@ -219,7 +219,7 @@ def _chinchilla_refits() -> Iterator[Item]:
     yield from _coefficients(_scaled(squares), SQUARES_217, "Chinchilla's runs, squares", where)
     yield measured("residual sum of squares", "0.062414", where, 2 * squares.objective_value, AT_MOST)
     yield from _coefficients(_scaled(logs), LOGS_217, "Chinchilla's runs, squares of logs", where)
-    where = "separate computation; 240 runs; not printed"
+    where = "recomputed elsewhere, not printed"
     yield from _coefficients(_scaled(full), SQUARES_240, "240 runs, squares", where)
     yield (
         f"On the same 240 runs squares put beta at {full.values['beta']:.3f} where Huber's loss at 1e-3 puts it at "

@@ -34,7 +34,7 @@ ENDS = {
 }
 OUTLIERS = {"E": "1.89", "A": "463.3", "alpha": "0.345", "B": "12530", "beta": "0.452"}
 NOTEBOOK, PAPER = "authors' notebook", "table 1"
-SEPARATE = "separate computation with SciPy; not printed"
+SEPARATE = "recomputed elsewhere, not printed"
 
 
 def claims(seed: int) -> Iterator[Item]:

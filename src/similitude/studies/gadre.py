@@ -29,7 +29,7 @@ LARGE = {
     "rw_original": (320.0, "0.0052", "1.619"),
 }
 NOTEBOOK = "authors' notebook"
-SEPARATE = "separate run of the authors' recipe; not printed"
+SEPARATE = "recomputed elsewhere, not printed"
 
 
 @law(

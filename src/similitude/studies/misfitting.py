@@ -20,7 +20,7 @@ from similitude.studies._study import Declaration, Item
 __all__ = ["STUDY"]
 
 HUBER = Objective.named("huber_log", delta=1e-3)
-FIGURES, SEPARATE = "figure data in the repository", "separate computation with SciPy; not printed"
+FIGURES, SEPARATE = "figure data in the repository", "recomputed elsewhere, not printed"
 INDEPENDENT = Intervals(cluster=None)  # as the authors: every row counts
 QUICK = Intervals(method="delta", cluster=None)
 TIED = [("alpha", "beta")]
