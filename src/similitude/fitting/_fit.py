@@ -407,8 +407,21 @@ def _fit_one(law, runs, objective, constraints, intervals, seed) -> Fit:
         )
         error.solution = solution  # pyright: ignore[reportAttributeAccessIssue]
         raise error
+    _refuse_runaway(law, observed, solution)
     observed = observed.take(solution.order)
     return assemble(law, observed, runs, objective, constraints, intervals, seed, solution)
+
+
+def _refuse_runaway(law: Law, observed: Observed, solution: Solution) -> None:
+    with np.errstate(all="ignore"):
+        values = solution.problem.coordinates.point(solution.u)
+    lost = [k for k, v in values.items() if not np.isfinite(v)]
+    if lost:
+        rest = ", ".join(f"{k} = {v:.4g}" for k, v in values.items() if k not in lost)
+        raise QuestionError(
+            f"{observed.source}: the best optimum of '{law.name}' leaves {', '.join(lost)} without a finite value "
+            f"({rest}): these runs do not follow the law; bound its exponents, or choose a simpler law"
+        )
 
 
 def assemble(law, observed, runs, objective, constraints, intervals, seed, solution, ends=None) -> Fit:
