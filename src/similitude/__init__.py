@@ -25,6 +25,7 @@ _HOME: dict[str, str] = {
     "compare_laws": "similitude.fitting",
     "datasets": "similitude.runs.datasets",
     "envelope": "similitude.fitting",
+    "exponent": "similitude.laws",
     "fit": "similitude.fitting",
     "formula_law": "similitude.laws",
     "isoflop": "similitude.fitting",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from importlib.resources import files
 
 import pytest
 
@@ -155,13 +157,18 @@ def test_the_catalogue_names_six_studies_with_their_papers():
     known = catalogue()
     assert list(known) == [
         "besiroglu2024",
-        "openathena2026",
+        "czech2026",
         "porian2024",
-        "li2025misfitting",
+        "li2025",
         "gadre2024",
         "muennighoff2023",
     ]
     assert all(isinstance(d, Declaration) and d.name == name and d.data for name, d in known.items())
+
+
+def test_every_paper_stands_in_the_bibliography():
+    papers = tomllib.loads(files("similitude").joinpath("_papers.toml").read_text("utf-8"))
+    assert {d.paper for d in catalogue().values()} <= set(papers)
 
 
 def test_an_unknown_study_is_refused_with_the_names():

@@ -64,7 +64,8 @@ def command(output: str, simulated: bool, seed: int, as_json: bool) -> None:
         })  # fmt: skip
         return
     show(f"Plan for a budget: similitude plan {paths['fit_file']} --flop {BUDGET:g}", best)
-    print_text(f"Report: {paths['report']}")
+    said = " (SIMULATED runs, not training)" if runs.source != DATA else ""
+    print_text(f"Report: {paths['report']}{said}")
     print_text(repr(best))
 
 

@@ -44,8 +44,22 @@ def print_json(document: Any, *, compact: bool = False) -> None:
 
 
 def print_text(text: Any, *, error: bool = False) -> None:
-    """A result's own text."""
-    _print(str(text), sys.stderr if error else sys.stdout)
+    """A result's own text; a view is drawn as wide as the terminal is, and in its colours."""
+    from similitude._view import View
+
+    stream = sys.stderr if error else sys.stdout
+    if isinstance(text, View):
+        from similitude.reports import draw_text, wants_color
+
+        text = draw_text(text, width=_width(stream), color=wants_color(stream))
+    _print(str(text), stream)
+
+
+def _width(stream: Any) -> int:
+    """The terminal's columns, within what reads well."""
+    import shutil
+
+    return min(max(shutil.get_terminal_size().columns, 80), 120) if stream.isatty() else 80
 
 
 def note(sentence: str) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["counted", "working"]
+__all__ = ["Bar", "counted", "working"]
 
 PATIENCE = 0.8  # seconds before anything is shown
+LONGEST = 60  # characters of a description
 
 
 def _console() -> Any:
@@ -39,25 +40,48 @@ def working(what: str) -> Iterator[None]:
 def _spin(what: str, done: threading.Event) -> None:
     if done.wait(PATIENCE):
         return
-    with _console().status(what):
+    from rich.live import Live
+    from rich.spinner import Spinner
+
+    # not redirecting: what is printed meanwhile must reach standard output, not the console on standard error
+    with Live(Spinner("dots", what), console=_console(), transient=True, redirect_stdout=False, redirect_stderr=False):
         done.wait()
 
 
+class Bar:
+    """A progress bar on standard error, or nothing at all."""
+
+    def __init__(self, progress: Any = None, task: Any = None) -> None:
+        self._progress, self._task, self._begun = progress, task, 0
+
+    def begin(self, name: str) -> None:
+        """The next step begins."""
+        if self._progress is not None:
+            self._progress.update(self._task, description=name[:LONGEST], completed=self._begun)
+        self._begun += 1
+
+    def within(self, sentence: str) -> None:
+        """Something happened within the step."""
+        if self._progress is not None:
+            self._progress.update(self._task, description=sentence[:LONGEST])
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Out of the way while something is printed."""
+        if self._progress is not None:
+            self._progress.stop()
+        yield
+        if self._progress is not None:
+            self._progress.start()
+
+
 @contextmanager
-def counted(what: str, total: int) -> Iterator[Callable[..., None]]:
-    """A bar of `total` steps; yields a function to call with a name when a step begins (`step=False`: within one)."""
+def counted(what: str, total: int) -> Iterator[Bar]:
+    """A bar of `total` steps when standard error is a terminal."""
     if not sys.stderr.isatty():
-        yield lambda name, step=True: None
+        yield Bar()
         return
     from rich.progress import Progress
 
-    begun = 0
-    with Progress(console=_console(), transient=True) as progress:
-        task = progress.add_task(what, total=total)
-
-        def begin(name: str, step: bool = True) -> None:
-            nonlocal begun
-            progress.update(task, description=name[:60], completed=begun if step else None)
-            begun += step
-
-        yield begin
+    with Progress(console=_console(), transient=True, redirect_stdout=False, redirect_stderr=False) as progress:
+        yield Bar(progress, progress.add_task(what, total=total))

@@ -48,19 +48,22 @@ def _run(names: list[str], seed: int, *, show: bool) -> tuple[list[Study], list[
 
     made: list[Study] = []
     missing: list[str] = []
-    with counted("studies", len(names)) as begin:
+    with counted("studies", len(names)) as bar:
         for name in names:
-            begin(name)
+            bar.begin(name)
             try:
-                made.append(reproduce(name, seed=seed, progress=lambda sentence: begin(sentence, step=False)))
+                made.append(reproduce(name, seed=seed, progress=bar.within))
             except DataError as error:
                 if len(names) == 1:
                     raise
                 missing.append(name)
-                note(f"{name} is left out: {error}")
+                with bar.paused():
+                    note(f"{name} is left out: {error}")
                 continue
             if show:
-                print_text(f"{made[-1]}\n")
+                with bar.paused():
+                    print_text(made[-1].section())
+                    print_text("")
     return made, missing
 
 

@@ -42,9 +42,10 @@ class Influence:
         worst = np.argmax(np.abs(self.shift), axis=1)
         size = self.shift[np.arange(len(worst)), worst]
         order = np.argsort(-np.abs(size))[:count]
+        rows = self.rows.tolist()
         return [
             (
-                self.rows[i].item() if hasattr(self.rows[i], "item") else self.rows[i],
+                rows[i],
                 self.parameters[worst[i]],
                 float(size[i]),
             )

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Fit", "Grouped", "fit"]
 
 LARGE = 20_000  # runs beyond which the profile and the delta method no longer differ to be seen
-CONDITION = 1e3  # beyond it, parameters of these runs cannot be told apart
+CONDITION = 80.0  # beyond it, runs whose inputs moved together cannot tell parameters apart; good designs have 30 to 60
 Target_ = Callable[[Mapping[str, Any]], Any]
 
 

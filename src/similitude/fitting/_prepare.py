@@ -109,13 +109,23 @@ def bind(law: Law, runs: Runs, inputs: Mapping[str, str] | None = None) -> Law:
             raise ArgumentError(f"law '{law.name}' has no input '{name}' (it takes {', '.join(law.inputs)})")
     if not chosen and len(law.inputs) == 1:
         (symbol,) = law.inputs
-        if symbol not in runs:
+        if symbol not in runs and not _follows(symbol, runs):
             chosen = {symbol: _only_input(law, runs)}
     chosen = {k: v for k, v in chosen.items() if k != v}
     if not chosen:
         return law
     units = {k: (v, runs.unit(v)) for k, v in chosen.items()}
     return application(law, name=law.name, inputs=units, source=law.source, doc=law.doc, title=law.title)
+
+
+def _follows(name: str, runs: Runs) -> bool:
+    """Whether an input follows from the table's columns, as C does from N and D."""
+    if name not in ("N", "D", "C", "M"):
+        return False
+    try:
+        return name in runs.with_inputs([name])
+    except DataError:
+        return False
 
 
 def _only_input(law: Law, runs: Runs) -> str:
@@ -166,18 +176,26 @@ def observe(law: Law, runs: Runs, objective: Objective, intervals: Intervals) ->
                 "a weight must be positive: drop the run instead"
             )
     censored = runs.censored if runs.censored.any() else None
-    labels = _cluster_labels(runs, intervals)
+    labels = _cluster_labels(runs, intervals, inputs)
     return Observed(inputs, y, np.asarray(runs.row_numbers), weights, censored, labels, runs.source), runs
 
 
-def _cluster_labels(runs: Runs, intervals: Intervals) -> np.ndarray | None:
+def _has_checkpoints(labels: np.ndarray, inputs: Mapping[str, np.ndarray]) -> bool:
+    """Whether some run has rows at different inputs: rows at the same ones are repeats."""
+    _, codes = np.unique(labels, return_inverse=True)
+    first = np.full(codes.max() + 1, len(codes))
+    np.minimum.at(first, codes, np.arange(len(codes)))
+    return any(np.any(np.abs(v - v[first[codes]]) > 1e-9 * np.abs(v)) for v in inputs.values())
+
+
+def _cluster_labels(runs: Runs, intervals: Intervals, inputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
     if intervals.cluster is None:
         return None
     if intervals.cluster == "auto":
         if "run" not in runs.names:
             return None
         labels = runs.labels("run")
-        return labels if np.unique(labels).size < labels.size else None
+        return labels if _has_checkpoints(labels, inputs) else None
     return runs.labels(intervals.cluster)
 
 

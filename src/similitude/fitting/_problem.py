@@ -139,7 +139,7 @@ def _factors(law: Law, params: Mapping[str, Any], scale: Mapping[str, float], na
     out: dict[str, Any] = {}
     for name in names:
         word = law.params[name]
-        if word.relative is not None and word.relative in law.inputs:  # an amplitude of A / x^alpha scales with x^alpha
+        if word.relative is not None and word.relative in law.inputs:  # A of A / x^alpha scales with x^alpha
             out[name] = scale[word.relative] ** (params[word.exponent] if word.exponent else 1)
             continue
         if off_one is None:
@@ -289,7 +289,8 @@ class Problem:
             value, partials = (f.value, f.partials) if isinstance(f, Dual) else (f, {})
             factor = 1.0 / value if self.objective.log else 1.0
             r = np.log(value / y) if self.objective.log else value - y
-            r = np.broadcast_to(r, (len(u), self.runs))
+            if np.shape(r) != (len(u), self.runs):
+                r = np.array(np.broadcast_to(r, (len(u), self.runs)))  # the solver writes into it
             slopes = np.zeros((len(u), self.free, self.runs))
             for j, partial in partials.items():
                 np.multiply(partial, factor, out=slopes[:, j])
@@ -307,6 +308,8 @@ class Problem:
         if len(self.priors):
             extra, extra_slopes = self._prior_terms(u)
             r, slopes = np.concatenate([r, extra], axis=-1), np.concatenate([slopes, extra_slopes], axis=-1)
+        if np.isfinite(r.sum() + slopes.sum()):  # one number tells what a look at each of them would
+            return r, slopes
         bad = ~np.isfinite(r).all(axis=-1) | ~np.isfinite(slopes).all(axis=(-1, -2))
         if bad.any():
             r, slopes = np.array(r), np.array(slopes)

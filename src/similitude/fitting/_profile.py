@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from similitude.fitting._noise import informative, residuals_at
+from similitude.fitting._noise import informative
 from similitude.fitting._objective import loss_terms, working_slope
 from similitude.fitting._problem import Problem
 from similitude.fitting._quantiles import t_quantile
@@ -79,6 +79,7 @@ class Target:
     """Something to bound: `at(u)` gives its value (batch,) and gradient (batch, free) at rows of coordinates."""
 
     at: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    reach: float | None = None  # a natural distance to search at first, where the curvature at the optimum says nothing
 
     @classmethod
     def numeric(cls, problem: Problem, values: Values, steps: np.ndarray) -> Target:
@@ -119,10 +120,10 @@ def own_gradients(problem: Problem, u: np.ndarray) -> np.ndarray:
     return out
 
 
-def coordinate_target(problem: Problem, j: int) -> Target:
+def coordinate_target(problem: Problem, j: int, reach: float | None = None) -> Target:
     """One coordinate itself."""
     unit = np.eye(problem.free)[j]
-    return Target(lambda u: (u[:, j], np.broadcast_to(unit, u.shape)))
+    return Target(lambda u: (u[:, j], np.broadcast_to(unit, u.shape)), reach)
 
 
 def delta_interval(curvature: Curvature, target: Target, u: np.ndarray, level: float) -> tuple[float, float, float]:
@@ -236,7 +237,8 @@ class _Search:
 def condition_number(problem: Problem, u: np.ndarray) -> float:
     """Condition of the Jacobian with columns of length one: 30 to 60 in good designs, 180 in weak ones, 1e3 and more
     where inputs move together and parameters cannot be told apart."""
-    _, slopes = residuals_at(problem, u)
+    _, rows = problem.residuals(u[None])  # priors count: they determine what the runs do not
+    slopes = rows[0]
     size = np.linalg.norm(slopes, axis=1, keepdims=True)
     if not np.all(np.isfinite(slopes)) or np.any(size == 0):
         return np.inf

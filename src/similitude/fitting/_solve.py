@@ -22,6 +22,7 @@ __all__ = ["Convergence", "Solution", "solve"]
 
 AGREEMENT = 1e-6  # objectives this close, relatively, are the same optimum
 GRADIENT_TEST = 1e-7  # a further step must promise less than this, relatively
+LOOK = 20  # iterations after which a start that has not arrived may be left behind
 SMALL = 20_000  # runs up to which steps may be solved by an orthogonal factorisation
 PATIENCE = 4000
 NEARBY = (-1.5, -0.5, 0.5, 1.5)  # standard errors at which optima of a tiny delta are looked for
@@ -102,7 +103,7 @@ def _optimum(problem: Problem, rows: np.ndarray, *, persistent: bool) -> tuple[P
     stage = problem
     if huber:  # a delta from the residuals, not a tiny one, while the starts are still far from the optimum
         stage = replace(problem, delta=_positive_delta(problem, rows[0]))
-    found = minimise(stage, rows, tolerance=1e-7, iterations=40)
+    found = _look(stage, rows, 1e-7, 40, persistent)
     u = found.u[found.best()]
     if huber and problem.objective.delta is None:
         stage, u = _settle(stage, u)
@@ -129,7 +130,7 @@ def _finish(problem: Problem, rows: np.ndarray, best: np.ndarray, persistent: bo
     A start that is far from done after the first look is left where it is: it counts as one that did not agree.
     `persistent` follows all of them to the end, as ill-conditioned problems with starts of the user's need.
     """
-    final = minimise(problem, np.concatenate([rows, best[None]]), tolerance=1e-12, iterations=60)
+    final = _look(problem, np.concatenate([rows, best[None]]), 1e-12, 60, persistent)
     best_row = final.best()
     if problem.runs > SMALL or (final.converged[best_row] and not persistent) or final.converged.all():
         return final
@@ -147,6 +148,18 @@ def _around(problem: Problem, u: np.ndarray) -> np.ndarray:
     steps = axes.T * np.sqrt(np.maximum(values, 0.0))[:, None]
     coordinates = problem.coordinates
     return np.clip(u + np.concatenate([f * steps for f in NEARBY]), coordinates.low, coordinates.high)
+
+
+def _look(problem: Problem, rows: np.ndarray, tolerance: float, iterations: int, persistent: bool) -> Optimum:
+    """Minimise from each row; once most rows are at the best optimum, the others are left where they are."""
+    if persistent:
+        return minimise(problem, rows, tolerance=tolerance, iterations=iterations)
+    first = minimise(problem, rows, tolerance=tolerance, iterations=LOOK)
+    value = first.objective[first.best()]
+    arrived = first.converged & (np.abs(first.objective - value) <= max(AGREEMENT, tolerance) * abs(value))
+    if first.converged.all() or 2 * arrived.sum() > len(rows):
+        return first
+    return minimise(problem, first.u, tolerance=tolerance, iterations=iterations - LOOK)
 
 
 def _positive_delta(problem: Problem, u: np.ndarray) -> float:

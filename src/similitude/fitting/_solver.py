@@ -111,18 +111,20 @@ class _Point:
         return self.value if self.gap is None else self.value + price * np.abs(self.gap)
 
     def where(self, better: np.ndarray, other: _Point) -> _Point:
-        """The rows of `other` where it is better."""
+        """The rows of `other` where it is better; both points are used up, as the large arrays are changed in place."""
         if better.all():
             return other
+        if not better.any():
+            return self
         keep = better[:, None]
         gap, normal = self.gap, self.normal
         if gap is not None and normal is not None and other.gap is not None and other.normal is not None:
             gap, normal = np.where(better, other.gap, gap), np.where(keep, other.normal, normal)
         return _Point(
             np.where(keep, other.u, self.u),
-            np.where(keep, other.r, self.r),
-            np.where(keep[..., None], other.slopes, self.slopes),
-            tuple(np.where(keep, b, a) for a, b in zip(self.terms, other.terms, strict=True)),
+            _mixed(self.r, other.r, better),
+            _mixed(self.slopes, other.slopes, better),
+            tuple(_mixed(a, b, better) for a, b in zip(self.terms, other.terms, strict=True)),
             np.where(better, other.value, self.value),
             gap,
             normal,
@@ -133,6 +135,15 @@ class _Point:
         u, r, slopes, value = (a[left] for a in (self.u, self.r, self.slopes, self.value))
         gap, normal = (None if a is None else a[left] for a in (self.gap, self.normal))
         return _Point(u, r, slopes, tuple(t[left] for t in self.terms), value, gap, normal)
+
+
+def _mixed(mine: np.ndarray, other: np.ndarray, better: np.ndarray) -> np.ndarray:
+    """The rows of `other` where better, made in that of the two arrays that needs fewer rows copied."""
+    if 2 * np.count_nonzero(better) > len(better):
+        mine, other, better = other, mine, ~better
+    rows = np.flatnonzero(better)
+    mine[rows] = other[rows]
+    return mine
 
 
 class _Loop:
@@ -161,7 +172,8 @@ class _Loop:
         self.reach = np.where(self.coefficient, STEP_LINEAR, others)
         raw = any(w.transform == "real" for w in coordinates.parameters)
         self.ridge = 1.0 if raw else RIDGE  # coordinates of one's own scale need Marquardt's damping
-        self.u = np.clip(u, self.low, self.high)
+        self.eye = np.eye(len(coordinates))
+        self.u = np.minimum(np.maximum(u, self.low), self.high)
         self.active = np.arange(len(u))
         self.damping = np.full(len(u), 1e-3)
         self.price = np.zeros(len(u))
@@ -176,7 +188,7 @@ class _Loop:
         for iteration in range(1, iterations + 1):
             step, decrease, multiplier = self._step(here, precise)
             self.price = np.maximum(self.price, 2 * np.abs(multiplier))
-            trial = self._at(np.clip(here.u + step, self.low, self.high))
+            trial = self._at(np.minimum(np.maximum(here.u + step, self.low), self.high))
             with np.errstate(invalid="ignore"):
                 better = trial.merit(self.price) <= here.merit(self.price)
             done, proved = self._judge(here, trial, better, decrease, tolerance)
@@ -221,8 +233,9 @@ class _Loop:
     def _step(self, here: _Point, precise: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The damped step, the decrease a full one promises, and the constraint's multiplier."""
         _, psi, curvature, weight = here.terms
-        finite = np.asarray(np.isfinite(here.r).all(axis=-1))
-        gradient = (here.slopes @ np.where(finite[:, None], psi, 0.0)[..., None])[..., 0]
+        finite = np.asarray(np.isfinite(here.value))
+        psi = psi if finite.all() else np.where(finite[:, None], psi, 0.0)
+        gradient = (here.slopes @ psi[..., None])[..., 0]
         if precise and here.gap is None:
             return self._precise_step(here, gradient)
         matrix = (here.slopes * (curvature + self.damping[:, None] * weight)[:, None, :]) @ here.slopes.transpose(
@@ -234,12 +247,13 @@ class _Loop:
         normal = None if here.normal is None else here.normal / size
         # along a constraint an end may still have to leave its bound
         free = diagonal > 0 if here.gap is not None else (diagonal > 0) & ~self._at_bound(here.u, gradient)
-        for _ in range(3):  # a step out of a bound is not taken, so the other coordinates must not count on it
-            step, decrease, multiplier = self._solved(matrix, scaled, normal, here.gap, free)
+        step, decrease, multiplier = self._solved(matrix, scaled, normal, here.gap, free)
+        for _ in range(2):  # a step out of a bound is not taken, so the other coordinates must not count on it
             blocked = free & self._at_bound(here.u, -step)
             if not blocked.any():
                 break
             free = free & ~blocked
+            step, decrease, multiplier = self._solved(matrix, scaled, normal, here.gap, free)
         step = step / size
         step = _limited(step, self.reach) if here.gap is not None else _along(step, self.reach, self.coefficient)
         return step, np.where(np.isfinite(decrease), decrease, np.inf), multiplier
@@ -255,7 +269,7 @@ class _Loop:
         """Step, decrease and multiplier with only the free coordinates moving."""
         matrix = np.where(free[:, :, None] & free[:, None, :], matrix, 0.0)
         ridge = np.where(free, 1e-13 + self.ridge * self.damping[:, None], 1.0)
-        matrix = matrix + np.eye(matrix.shape[-1]) * ridge[:, None, :]
+        matrix = matrix + self.eye * ridge[:, None, :]
         gradient = np.where(free, gradient, 0.0)
         if gap is None or normal is None:
             solved = np.linalg.solve(matrix, gradient[..., None])[..., 0]
@@ -277,12 +291,13 @@ class _Loop:
         size = np.sqrt(np.einsum("bqn,bqn->bq", columns, columns))
         held: np.ndarray = np.logical_or(self._at_bound(u, gradient), size <= 0)
         columns = columns / np.where(size > 0, size, 1.0)[:, :, None]
-        for _ in range(3):
-            step, decrease = _factorised(columns, psi / root, damping, held)
+        step, decrease = _factorised(columns, psi / root, damping, held)
+        for _ in range(2):
             blocked = ~held & self._at_bound(u, -step)
             if not blocked.any():
                 break
             held = held | blocked
+            step, decrease = _factorised(columns, psi / root, damping, held)
         step = step / np.where(size > 0, size, 1.0)
         return _along(step, self.reach, self.coefficient), decrease, np.zeros(len(u))
 

@@ -12,7 +12,7 @@ from similitude._errors import DataError
 from similitude.fitting._noise import Spread, clustered
 from similitude.fitting._objective import Objective
 from similitude.fitting._options import Intervals
-from similitude.fitting._prepare import Constraints, Observed, observe, pose
+from similitude.fitting._prepare import Constraints, Observed, law_unit, observe, pose
 from similitude.fitting._problem import Priors
 from similitude.fitting._solve import Convergence, Solution
 
@@ -30,6 +30,8 @@ def fit_to_dict(fit: Fit, *, runs: bool = True) -> dict[str, Any]:
     from similitude import __version__
     from similitude.laws import law_to_dict
 
+    unit = law_unit(fit.law, fit.runs)
+    units = {k: p.unit or (str(unit) if p.relative == "output" else "") for k, p in fit.law.params.items()}
     document = {
         "schema": SCHEMA,
         "schema_version": VERSION,
@@ -39,8 +41,8 @@ def fit_to_dict(fit: Fit, *, runs: bool = True) -> dict[str, Any]:
         "converged": fit.convergence.converged,
         "objective": fit.objective_value,
         "parameters": {
-            k: {"value": fit.values[k], "low": fit.ends[k][0], "high": fit.ends[k][1], "unit": word.unit}
-            for k, word in fit.law.params.items()
+            k: {"value": fit.values[k], "low": fit.ends[k][0], "high": fit.ends[k][1], "unit": units[k]}
+            for k in fit.law.params
         },
         "interval": {"level": fit.level, "method": fit.method, "resamples": fit.intervals.count},
         "runs": len(fit.observed),

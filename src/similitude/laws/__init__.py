@@ -9,7 +9,16 @@ from similitude.laws._exchange import law_from_dict, law_to_dict
 from similitude.laws._formula import formula_law, formula_names
 from similitude.laws._law import Law, Published, Source, law, paper, published
 from similitude.laws._starts import start_grid
-from similitude.laws._words import Parameter, amplitude_of, below_output, positive, real, scale_of, unit_interval
+from similitude.laws._words import (
+    Parameter,
+    amplitude_of,
+    below_output,
+    exponent,
+    positive,
+    real,
+    scale_of,
+    unit_interval,
+)
 
 # last, and by name: a family's file and its first law may share one, and the law is what the package shows
 from similitude.laws.chinchilla import chinchilla, chinchilla_tied, nested
@@ -32,6 +41,7 @@ __all__ = [
     "chinchilla",
     "chinchilla_tied",
     "data_constrained",
+    "exponent",
     "formula_law",
     "formula_names",
     "get",

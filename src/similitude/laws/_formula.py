@@ -27,7 +27,7 @@ from similitude.laws._expression import (
 )
 from similitude.laws._law import Law
 from similitude.laws._symbols import GREEK
-from similitude.laws._words import Parameter, below_output, positive, real, scale_of
+from similitude.laws._words import Parameter, below_output, exponent, positive, real, scale_of
 
 __all__ = ["formula_law", "formula_names", "parse_formula"]
 
@@ -275,7 +275,7 @@ def _declare(name: str, tree: Expression, inputs: Mapping[str, Unit], linear: Se
     if name in linear:
         return below_output() if _is_floor(name, tree) else positive()
     if _in_exponent(name, tree, inputs):
-        return positive(*_EXPONENTS)
+        return exponent(*_EXPONENTS)
     scaled = _divided_with(name, tree, inputs)
     return scale_of(scaled, 0.1, 1.0, 10.0, 1e4) if scaled else positive(0.1, 1.0, 10.0)
 

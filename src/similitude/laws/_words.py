@@ -8,7 +8,7 @@ import numpy as np
 
 from similitude._errors import ArgumentError
 
-__all__ = ["Parameter", "amplitude_of", "below_output", "positive", "real", "scale_of", "unit_interval"]
+__all__ = ["Parameter", "amplitude_of", "below_output", "exponent", "positive", "real", "scale_of", "unit_interval"]
 
 TINY = 1e-300
 HUGE = 1e300
@@ -81,6 +81,15 @@ def positive(*starts: float, low: float = TINY, high: float = HUGE) -> Parameter
     """
     _require(0 < low < high, "positive() needs 0 < low < high")
     return Parameter("log", starts, low, high)
+
+
+def exponent(*starts: float) -> Parameter:
+    """The positive exponent of a power law, from 0.0001 to 12: beyond, a term is flat or a cliff on any runs.
+
+    >>> exponent(0.2, 0.6).high
+    12.0
+    """
+    return positive(*(starts or (0.1, 0.3, 0.6, 1.0)), low=1e-4, high=12.0)
 
 
 def real(*starts: float, low: float = -HUGE, high: float = HUGE) -> Parameter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from similitude._quantity import NATS_PER_TOKEN, PARAMETERS, TOKENS
 from similitude.laws._law import law, paper, published
-from similitude.laws._words import amplitude_of, below_output, positive
+from similitude.laws._words import amplitude_of, below_output, exponent, positive
 from similitude.math import powersum
 
 __all__ = ["chinchilla", "chinchilla_tied", "nested"]
@@ -19,9 +19,9 @@ _HOFFMANN_RUNS = {"N": (4.4e7, 1.6e10), "C": (6e18, 3e21)}
     params={
         "E": below_output(),
         "A": positive(),
-        "alpha": positive(0.1, 0.2, 0.35, 0.6),
+        "alpha": exponent(0.1, 0.2, 0.35, 0.6),
         "B": positive(),
-        "beta": positive(0.1, 0.2, 0.35, 0.6),
+        "beta": exponent(0.1, 0.2, 0.35, 0.6),
     },
     source=paper("hoffmann2022", where="eq. 10"),
     published=[
@@ -145,7 +145,7 @@ def chinchilla(N, D, *, E, A, alpha, B, beta):
 @law(
     inputs=_INPUTS,
     output=NATS_PER_TOKEN,
-    params={"E": below_output(), "A": positive(), "B": positive(), "alpha": positive(0.1, 0.2, 0.35, 0.6)},
+    params={"E": below_output(), "A": positive(), "B": positive(), "alpha": exponent(0.1, 0.2, 0.35, 0.6)},
     source=paper("muennighoff2023", where="released code"),
     published=[
         published(
@@ -177,9 +177,9 @@ def chinchilla_tied(N, D, *, E, A, B, alpha):
     params={
         "E": below_output(),
         "A": amplitude_of("N", "alpha", 0.1, 0.5),
-        "alpha": positive(0.1, 0.3, 0.6),
+        "alpha": exponent(0.1, 0.3, 0.6),
         "B": amplitude_of("D", "beta", 0.1, 0.5),
-        "beta": positive(0.1, 0.3, 0.6),
+        "beta": exponent(0.1, 0.3, 0.6),
         "q": positive(0.2, 0.5, 1.0, low=0.01, high=100.0),
     },
     source=paper("kaplan2020", where="eq. 1.5, with the floor of Hoffmann et al. 2022, eq. 10"),

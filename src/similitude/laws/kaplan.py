@@ -5,7 +5,7 @@ from __future__ import annotations
 from similitude._quantity import NATS_PER_TOKEN, PARAMETERS, TOKENS, Unit
 from similitude.laws._application import application
 from similitude.laws._law import law, paper, published
-from similitude.laws._words import positive, scale_of
+from similitude.laws._words import exponent, scale_of
 from similitude.laws.power import power_scale
 
 __all__ = ["PF_DAYS", "kaplan", "kaplan_c", "kaplan_d", "kaplan_n"]
@@ -21,7 +21,7 @@ kaplan_n = application(
     name="kaplan_n",
     inputs={"x": ("N", PARAMETERS)},
     output=NATS_PER_TOKEN,
-    params={"a": positive(*_START)},
+    params={"a": exponent(*_START)},
     source=paper("kaplan2020", where="eq. 1.1"),
     published=[
         published(
@@ -44,7 +44,7 @@ kaplan_d = application(
     name="kaplan_d",
     inputs={"x": ("D", TOKENS)},
     output=NATS_PER_TOKEN,
-    params={"a": positive(*_START)},
+    params={"a": exponent(*_START)},
     source=paper("kaplan2020", where="eq. 1.2"),
     published=[published("kaplan2020", where="eq. 1.2", within=_WITHIN_D, x_c="5.4e13", a="0.095")],
     title="Kaplan L(D)",
@@ -62,7 +62,7 @@ kaplan_c = application(
     name="kaplan_c",
     inputs={"x": ("C", PF_DAYS)},
     output=NATS_PER_TOKEN,
-    params={"a": positive(*_START)},
+    params={"a": exponent(*_START)},
     source=paper("kaplan2020", where="eq. 1.3"),
     published=[
         published("kaplan2020", where="eq. 1.3", counts="without embeddings", x_c="3.1e8", a="0.050"),
@@ -94,9 +94,9 @@ kaplan_c = application(
     output=NATS_PER_TOKEN,
     params={
         "N_c": scale_of("N", 1e2, 1e5, 1e8),
-        "alpha_N": positive(*_START),
+        "alpha_N": exponent(*_START),
         "D_c": scale_of("D", 1e2, 1e5),
-        "alpha_D": positive(0.1, 0.2),
+        "alpha_D": exponent(0.1, 0.2),
     },
     source=paper("kaplan2020", where="eq. 1.5"),
     published=[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from similitude._quantity import FLOP, NATS_PER_TOKEN, TOKENS_PER_PARAMETER
 from similitude.laws._law import law, paper, published
-from similitude.laws._words import below_output, positive
+from similitude.laws._words import below_output, exponent, positive
 
 __all__ = ["overtrained"]
 
@@ -18,7 +18,7 @@ _FITTED = "Five runs: 11M to 411M parameters at 20 tokens a parameter, and 11M a
         "E": below_output(),
         "a": positive(),
         "b": positive(),
-        "eta": positive(0.05, 0.1, 0.17, 0.3),
+        "eta": exponent(0.05, 0.1, 0.17, 0.3),
     },
     source=paper("gadre2024", where="eq. 4"),
     published=[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from similitude._quantity import COUNT, SCORE
 from similitude.laws._law import law, paper
-from similitude.laws._words import below_output, positive, real, scale_of
+from similitude.laws._words import below_output, exponent, positive, real, scale_of
 
 __all__ = ["power", "power_floor", "power_scale"]
 
@@ -29,7 +29,7 @@ def power(x, *, a, c):
 @law(
     inputs={"x": COUNT},
     output=SCORE,
-    params={"E": below_output(), "a": positive(), "c": positive(0.1, 0.3, 0.6, 1.0)},
+    params={"E": below_output(), "a": positive(), "c": exponent(0.1, 0.3, 0.6, 1.0)},
     source=paper("hestness2017"),
     title="power law with a floor",
 )
@@ -45,7 +45,7 @@ def power_floor(x, *, E, a, c):
 @law(
     inputs={"x": COUNT},
     output=SCORE,
-    params={"x_c": scale_of("x", 1e-2, 1.0, 1e2, 1e5, 1e8), "a": positive(0.05, 0.1, 0.3, 1.0)},
+    params={"x_c": scale_of("x", 1e-2, 1.0, 1e2, 1e5, 1e8), "a": exponent(0.05, 0.1, 0.3, 1.0)},
     source=paper("kaplan2020", where="eq. 1.1"),
     title="power law with a scale",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from similitude._quantity import NATS_PER_TOKEN, PARAMETERS, TOKENS
 from similitude.laws._law import law, paper, published
-from similitude.laws._words import amplitude_of, below_output, positive
+from similitude.laws._words import amplitude_of, below_output, exponent, positive
 from similitude.math import exp, let, minimum
 
 __all__ = ["data_constrained"]
@@ -16,9 +16,9 @@ __all__ = ["data_constrained"]
     params={
         "E": below_output(0.5, 0.8),
         "A": amplitude_of("N", "alpha", 0.15, 0.5),
-        "alpha": positive(0.2, 0.33, 0.5),
+        "alpha": exponent(0.2, 0.33, 0.5),
         "B": amplitude_of("D", "beta", 0.15, 0.5),
-        "beta": positive(0.2, 0.33, 0.5),
+        "beta": exponent(0.2, 0.33, 0.5),
         "R_D_star": positive(4.0, 15.0, 50.0, low=0.1, high=1e3),
         "R_N_star": positive(4.0, 15.0, 50.0, low=0.1, high=1e3),
     },

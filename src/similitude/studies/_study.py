@@ -35,7 +35,15 @@ class Declaration:
 
 @dataclass(frozen=True)
 class Study:
-    """A paper's claims beside our values, with verdicts; made by `reproduce`."""
+    """A paper's claims beside our values, with verdicts; made by `reproduce`.
+
+    `tables` and `notes` explain the claims; `counts`, `differing` and `summary()` say how they fared; `view()` is the
+    table of claims and `section()` everything, as printed.
+
+    >>> from similitude.studies._claim import measured
+    >>> Study("demo", "A demonstration", "nobody2024", (measured("exponent", "0.513", "table 1", 0.5133),))
+    Study(demo: 1 reproduced, 0 close, 0 differs)
+    """
 
     name: str
     title: str

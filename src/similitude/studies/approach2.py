@@ -298,9 +298,9 @@ def _multimodal() -> Iterator[Item]:
 
 
 STUDY = Declaration(
-    "openathena2026",
+    "czech2026",
     "Problems with Chinchilla approach 2",
-    "openathena2026",
+    "czech2026",
     ("isoflops-openathena", "chinchilla-epoch"),
     claims,
 )
