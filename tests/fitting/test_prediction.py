@@ -129,10 +129,10 @@ def test_questions_that_make_no_sense_are_refused(ladder, inputs, message):
         ladder.predict(**inputs)
 
 
-def test_a_thousand_points_are_predicted_in_good_time(ladder):
+def test_hundreds_of_points_are_predicted_in_good_time(ladder):
     import time
 
-    n = np.geomspace(1e8, 1e11, 1000)
+    n = np.geomspace(1e8, 1e11, 500)
     begin = time.process_time()
     many = ladder.predict(N=n, D=20 * n)
     assert np.isfinite(many.low).all()

@@ -251,13 +251,13 @@ def test_the_order_of_rows_changes_nothing(rng):
 def test_many_starts_find_nothing_better(rng):
     """Noisy little sweeps have several optima; a long search with another solver is the judge."""
     missed = 0
-    for seed in range(12):
+    for seed in range(3):
         draw = np.random.default_rng(seed)
         n, d, y = _ladder(draw, noise=0.02, heavy=True)
         runs = sim.read_runs({"N": n, "D": d, "loss": y}, check=False)
         ours = sim.fit(sim.laws.chinchilla, runs, delta=0.01, intervals="delta").objective_value
         best = np.inf
-        for _ in range(12):
+        for _ in range(8):
             start = [
                 draw.uniform(-3, 1),
                 draw.uniform(-2, 1),

@@ -76,6 +76,12 @@ class Allocation:
     `bias_N` and `bias_D` (approach 2) hold the estimated relative error of the parabolas' N* and D* at each used
     budget, 0.05 for 5 % too large; None where no surface could be fitted, for the reason in `note`. `surface` is that
     fit.
+
+    >>> import similitude as sim
+    >>> runs = sim.simulate(sim.laws.chinchilla.published["besiroglu2024"], design="isoflop", noise=0.0)
+    >>> found = sim.isoflop(runs)
+    >>> round(found.N.exponent, 3), round(float(found.bias_N[0]), 3), len(found.slices)
+    (0.513, -0.009, 6)
     """
 
     approach: int

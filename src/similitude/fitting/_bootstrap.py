@@ -27,6 +27,13 @@ class Bootstrap:
     """Draws of the law's parameters, `draws[name]` of shape (resamples,), and what went wrong in making them.
 
     `u` holds the same draws as coordinates (resamples, free); `converged` and `at_bound` are shares of the resamples.
+
+    >>> import similitude as sim
+    >>> runs = sim.simulate(sim.laws.chinchilla.published["besiroglu2024"], seed=0)
+    >>> fit = sim.fit(sim.laws.chinchilla, runs, intervals="delta")
+    >>> drawn = fit.bootstrap("residual", resamples=50, seed=1)
+    >>> drawn.draws["alpha"].shape, drawn.converged
+    ((50,), 1.0)
     """
 
     kind: str

@@ -49,6 +49,12 @@ class LawComparison:
 
     `train` and `held` count the runs on each side of the hold-out, `reach` is the largest held-out compute over the
     largest in training; `cuts` are (compute, runs below, runs above, reach) of the back-tests.
+
+    >>> import similitude as sim
+    >>> runs = sim.simulate(sim.laws.kaplan.published["kaplan2020"], noise=0.001)
+    >>> found = sim.compare_laws([sim.laws.chinchilla, sim.laws.kaplan], runs, intervals="delta")
+    >>> found.best.law, found.held
+    ('kaplan', 4)
     """
 
     scores: tuple[LawScore, ...]

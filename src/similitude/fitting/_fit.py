@@ -47,6 +47,13 @@ class Fit(Estimate):
     `values` and `ends` (low, high; None where unknown) by parameter; `objective` and `objective_value`; `convergence`;
     `condition` of the scaled Jacobian; `noise`, the residual standard deviation on the objective's scale; `warnings`,
     one sentence each. `runs` is the table it was fitted on.
+
+    >>> import similitude as sim
+    >>> runs = sim.simulate(sim.laws.chinchilla.published["besiroglu2024"], seed=0)
+    >>> fit = sim.fit(sim.laws.chinchilla, runs)
+    >>> low, high = fit.ends["alpha"]
+    >>> low < fit.values["alpha"] < high, fit.convergence.converged, len(fit.observed)
+    (True, True, 20)
     """
 
     runs: Runs = field(kw_only=True)
@@ -321,7 +328,14 @@ def _at_point(law: Law, at: Mapping[str, float], problem: Any, log: bool) -> Tar
 
 @dataclass(frozen=True, eq=False)
 class Grouped(Mapping[str, Fit]):
-    """One fit a group, by the value of the column `by`; a mapping."""
+    """One fit a group, by the value of the column `by`; a mapping.
+
+    >>> import similitude as sim
+    >>> table = {"D": [1e8, 1e9, 1e10] * 2, "loss": [4.0, 3.2, 2.6, 4.4, 3.3, 2.5], "kind": ["a"] * 3 + ["b"] * 3}
+    >>> both = sim.fit(sim.laws.power, sim.read_runs(table), by="kind", intervals="delta")
+    >>> {kind: round(fit.values["c"], 2) for kind, fit in both.items()}
+    {'a': 0.09, 'b': 0.12}
+    """
 
     by: str
     fits: Mapping[str, Fit]
@@ -407,8 +421,21 @@ def _fit_one(law, runs, objective, constraints, intervals, seed) -> Fit:
         )
         error.solution = solution  # pyright: ignore[reportAttributeAccessIssue]
         raise error
+    _refuse_runaway(law, observed, solution)
     observed = observed.take(solution.order)
     return assemble(law, observed, runs, objective, constraints, intervals, seed, solution)
+
+
+def _refuse_runaway(law: Law, observed: Observed, solution: Solution) -> None:
+    with np.errstate(all="ignore"):
+        values = solution.problem.coordinates.point(solution.u)
+    lost = [k for k, v in values.items() if not np.isfinite(v)]
+    if lost:
+        rest = ", ".join(f"{k} = {v:.4g}" for k, v in values.items() if k not in lost)
+        raise QuestionError(
+            f"{observed.source}: the best optimum of '{law.name}' leaves {', '.join(lost)} without a finite value "
+            f"({rest}): these runs do not follow the law; bound its exponents, or choose a simpler law"
+        )
 
 
 def assemble(law, observed, runs, objective, constraints, intervals, seed, solution, ends=None) -> Fit:

@@ -139,9 +139,7 @@ def _factors(law: Law, params: Mapping[str, Any], scale: Mapping[str, float], na
     out: dict[str, Any] = {}
     for name in names:
         word = law.params[name]
-        if (
-            word.relative is not None and word.relative in law.inputs
-        ):  # an amplitude A of A / x^alpha scales with x^alpha
+        if word.relative is not None and word.relative in law.inputs:  # A of A / x^alpha scales with x^alpha
             out[name] = scale[word.relative] ** (params[word.exponent] if word.exponent else 1)
             continue
         if off_one is None:

@@ -37,6 +37,11 @@ class Prediction:
     `value`, `low`, `high` are the law's mean and its confidence interval at `level`; `new_low`, `new_high` hold where
     one new run would fall. Ends that are not known are None (one point) or NaN (many). `extrapolation` is the ratio of
     the point's compute, or of its largest input where compute is not defined, to the largest among the runs.
+
+    >>> from similitude.laws import chinchilla
+    >>> at = chinchilla.published["besiroglu2024"].predict(N=70e9, D=1.4e12)
+    >>> round(at.value, 3), at.low is None, at.unit
+    (1.974, True, 'nats/token')
     """
 
     at: Mapping[str, Any]
@@ -77,6 +82,11 @@ class Estimate:
     """A law with coefficients: `values` by name, `label`, counting convention, source and range of validity.
 
     A published coefficient set is an Estimate; a `Fit` is an Estimate with evidence.
+
+    >>> from similitude.laws import chinchilla
+    >>> estimate = chinchilla.published["besiroglu2024"]
+    >>> round(estimate.value(N=70e9, D=1.4e12), 3), estimate.counts
+    (1.974, 'total')
     """
 
     law: Law

@@ -83,6 +83,12 @@ class Law:
     """A formula with named inputs and parameters, units, source and published coefficient sets.
 
     Call it with inputs and parameters by name to evaluate it; everything broadcasts.
+
+    >>> from similitude.laws import power
+    >>> power(100.0, a=1.0, c=0.5)
+    0.1
+    >>> power.linear, power.text()
+    (('a',), 'a*x^-c')
     """
 
     name: str
