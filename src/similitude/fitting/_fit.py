@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from similitude._dual import Dual
 from similitude._errors import ConvergenceError, QuestionError
 from similitude.fitting import _diagnose
 from similitude.fitting._bootstrap import Bootstrap, bootstrap
@@ -19,9 +18,11 @@ from similitude.fitting._options import Intervals
 from similitude.fitting._prepare import Constraints, Observed, bind, law_unit, observe, pose
 from similitude.fitting._profile import (
     Curvature,
+    Points,
     Target,
     condition_number,
     coordinate_target,
+    delta_ends,
     delta_interval,
     parameter_target,
     profile_intervals,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Fit", "Grouped", "fit"]
 
 LARGE = 20_000  # runs beyond which the profile and the delta method no longer differ to be seen
+MANY_POINTS = 1_000  # points of one prediction beyond which each is not profiled
 CONDITION = 80.0  # beyond it, runs whose inputs moved together cannot tell parameters apart; good designs have 30 to 60
 Target_ = Callable[[Mapping[str, Any]], Any]
 
@@ -173,6 +175,10 @@ class Fit(Estimate):
         value = np.asarray(self.law.evaluate(flat, self.values), float) * np.ones(len(next(iter(flat.values()))))
         ends = self._prediction_ends(flat, level)
         notes = ()
+        if len(value) > MANY_POINTS and not self._by_delta and self.resampled is None:
+            notes = (
+                f"more than {MANY_POINTS:,} points: intervals by the delta method, which a profile may differ from",
+            )
         new = new_run_ends(self, flat, value, ends, level)
         reach = _diagnose.extrapolation(self.observed, flat)
         unit = str(law_unit(self.law, self.runs))
@@ -186,17 +192,26 @@ class Fit(Estimate):
     def _prediction_ends(self, flat: Mapping[str, np.ndarray], level: float) -> np.ndarray:
         log = self.objective.log
         if self.resampled is not None:
-            rows = {k: v[:, None] for k, v in self.resampled.draws.items()}
-            drawn = np.asarray(self.law.evaluate(flat, rows), float)
-            return np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0).T
-        problem = self.solution.problem
-        inner = problem.coordinates.inner_inputs(flat)
-        targets = []
-        for i in range(len(next(iter(flat.values())))):
-            at = {k: float(v[i]) for k, v in inner.items()}
-            targets.append(_at_point(self.law, at, problem, log))
-        found = self._ends_of(targets, level)
+            return self._drawn_ends(flat, level)
+        problem, u = self.solution.problem, self.solution.u
+        points = Points(problem, problem.coordinates.inner_inputs(flat))
+        if self._by_delta or len(points) > MANY_POINTS:
+            found = delta_ends(self.curvature, points, u, level)
+        else:
+            found = profile_intervals(problem, u, self.curvature, points, level)
         return np.exp(found) if log else found
+
+    def _drawn_ends(self, flat: Mapping[str, np.ndarray], level: float) -> np.ndarray:
+        """Quantiles of the resampled laws at points, some thousands of points at a time."""
+        assert self.resampled is not None
+        rows = {k: v[:, None] for k, v in self.resampled.draws.items()}
+        size = len(next(iter(flat.values())))
+        pieces = []
+        for begin in range(0, size, 20_000):
+            some = {k: v[begin : begin + 20_000] for k, v in flat.items()}
+            drawn = np.asarray(self.law.evaluate(some, rows), float)
+            pieces.append(np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0).T)
+        return np.concatenate(pieces)
 
     def _ends_of(self, targets: Sequence[Target], level: float) -> np.ndarray:
         problem, u = self.solution.problem, self.solution.u
@@ -304,26 +319,6 @@ class Fit(Estimate):
 
 def _known(x: float) -> float | None:
     return None if not np.isfinite(x) else float(x)
-
-
-def _at_point(law: Law, at: Mapping[str, float], problem: Any, log: bool) -> Target:
-    """The law at one point of scaled inputs, as a target of the engine's inner parameters."""
-
-    def inner(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        out = law.evaluate(at, problem.coordinates.inner(u, dual=True))
-        gradient = np.zeros((len(u), problem.free))
-        if not isinstance(out, Dual):
-            value = np.broadcast_to(np.ravel(out), (len(u),))
-            return (np.log(value) if log else value), gradient
-        value = np.broadcast_to(out.value, (len(u), 1))[:, 0]
-        for j, partial in out.partials.items():
-            gradient[:, j] = np.broadcast_to(partial, (len(u), 1))[:, 0]
-        if not log:
-            return value, gradient
-        with np.errstate(all="ignore"):
-            return np.log(value), gradient / value[:, None]
-
-    return Target(inner)
 
 
 @dataclass(frozen=True, eq=False)

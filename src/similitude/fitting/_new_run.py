@@ -17,6 +17,7 @@ __all__ = ["new_run_ends"]
 
 MANY = 40  # runs from which the residuals' own distribution is used instead of a normal one
 QUANTILES = 199
+MANY_POINTS = 1_000  # points beyond which the residuals' own distribution is not gone through for each
 
 
 def new_run_ends(
@@ -34,7 +35,7 @@ def new_run_ends(
         edges = np.log(ends) if log else ends
     relative = _relative_noise(fit, flat)
     clusters = fit.solution.problem.clusters
-    if clusters is None and len(fit.observed) >= MANY:
+    if clusters is None and len(fit.observed) >= MANY and len(value) <= MANY_POINTS:
         out = _with_residuals(fit, centre, edges, relative, level)
     else:
         spread = fit.noise if clusters is None else float(np.hypot(fit._within_noise(), fit.offset or 0.0))

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from similitude._dual import Dual
 from similitude.fitting._noise import informative
 from similitude.fitting._objective import loss_terms, working_slope
 from similitude.fitting._problem import Problem
@@ -116,6 +117,30 @@ def parameter_target(problem: Problem, name: str, transform: str) -> Target:
     return Target(at)
 
 
+@dataclass(frozen=True)
+class Points:
+    """The law at many points of scaled inputs, each array (points,): as many targets, evaluated together."""
+
+    problem: Problem
+    inputs: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values())))
+
+    def at(self, u: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values (batch,) and gradients (batch, free) at rows of coordinates, row i at point `which[i]`."""
+        place = {k: v[which][:, None] for k, v in self.inputs.items()}
+        with np.errstate(all="ignore"):
+            out = self.problem.law.evaluate(place, self.problem.coordinates.inner(u, dual=True))
+            value = np.broadcast_to(out.value if isinstance(out, Dual) else out, (len(u), 1))[:, 0]
+            gradient = np.zeros((len(u), self.problem.free))
+            for j, partial in (out.partials if isinstance(out, Dual) else {}).items():
+                gradient[:, j] = np.broadcast_to(partial, (len(u), 1))[:, 0]
+            if self.problem.objective.log:
+                return np.log(value), gradient / value[:, None]
+        return value, gradient
+
+
 def own_gradients(problem: Problem, u: np.ndarray) -> np.ndarray:
     """Derivatives (free, free) of the law's own parameters, on their lines, by the engine's inner coordinates."""
     coordinates = problem.coordinates
@@ -132,6 +157,13 @@ def coordinate_target(problem: Problem, j: int, reach: float | None = None) -> T
     return Target(lambda u: (u[:, j], np.broadcast_to(unit, u.shape)), reach)
 
 
+def delta_ends(curvature: Curvature, points: Points, u: np.ndarray, level: float) -> np.ndarray:
+    """Ends (points, 2) by the delta method."""
+    value, gradient = points.at(np.repeat(u[None], len(points), axis=0), np.arange(len(points)))
+    error = np.sqrt(np.maximum(np.einsum("bi,ij,bj->b", gradient, curvature.covariance, gradient), 0.0))
+    return value[:, None] + curvature.multiple(level) * error[:, None] * np.array([-1.0, 1.0])
+
+
 def delta_interval(curvature: Curvature, target: Target, u: np.ndarray, level: float) -> tuple[float, float, float]:
     """(value, standard error, half-width) by the delta method."""
     value, gradient = target.at(u[None])
@@ -140,10 +172,10 @@ def delta_interval(curvature: Curvature, target: Target, u: np.ndarray, level: f
 
 
 def profile_intervals(
-    problem: Problem, u: np.ndarray, curvature: Curvature, targets: Sequence[Target], level: float
+    problem: Problem, u: np.ndarray, curvature: Curvature, targets: Sequence[Target] | Points, level: float
 ) -> np.ndarray:
     """Lower and upper ends (targets, 2) of each target's profile interval; NaN where a profile does not close."""
-    if not targets:
+    if not len(targets):
         return np.empty((0, 2))
     search = _Search(problem, u, curvature, targets, level)
     for _ in range(ROUNDS):
@@ -163,7 +195,8 @@ class _Search:
         self.side = np.tile([-1.0, 1.0], len(targets))
         centre, gradient = self._all(np.repeat(u[None], count, axis=0), np.arange(count))
         error = np.sqrt(np.maximum(np.einsum("bi,ij,bj->b", gradient, curvature.covariance, gradient), 1e-300))
-        given = np.repeat([np.nan if t.reach is None else t.reach for t in targets], 2)
+        reaches = [None] * len(targets) if isinstance(targets, Points) else [t.reach for t in targets]
+        given = np.repeat([np.nan if r is None else r for r in reaches], 2)
         error = np.where(np.isnan(given), error, given / curvature.multiple(level))
         self.centre, self.error = centre, error
         self.width = curvature.multiple(level) * error  # where a quadratic objective would end
@@ -177,6 +210,8 @@ class _Search:
         self.end = np.full(count, np.nan)
 
     def _all(self, u: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if isinstance(self.targets, Points):
+            return self.targets.at(u, self.owner[rows])
         value, gradient = np.empty(len(u)), np.empty(u.shape)
         for i in np.unique(self.owner[rows]):
             mine = self.owner[rows] == i
