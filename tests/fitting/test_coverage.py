@@ -18,7 +18,7 @@ SOUND = (0.88, 0.92)
 @pytest.mark.slow
 @pytest.mark.parametrize("design", ["many", "ladder", "isoflop", "clustered", "shrinking", "weak"])
 def test_ninety_percent_means_ninety(design):
-    """The lowest is `shrinking`, 88.5 to 89.0: its cut allows for the slope of the noise with two degrees of freedom."""
+    """The lowest is `shrinking`, 88.5 to 89.0: its cut allows for the fitted slope by two degrees of freedom only."""
     covered, share = cover(design, SWEEPS)
     assert share > 0.995
     for target, found in zip(TARGETS, covered, strict=True):
