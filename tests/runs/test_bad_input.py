@@ -220,3 +220,14 @@ def test_tables_in_memory():
     assert "table has no rows" in refusal({"N": [], "loss": []})
     assert "records, row 2: 3; expected an object with named values" in refusal([{"N": 1e8}, 3])
     assert "records has no rows" in refusal([])
+
+
+def test_a_unit_given_twice_is_noticed():
+    table = {"N": ["20M", "40M"], "D": [1e9, 2e9], "loss": [3.4, 3.1]}
+    with pytest.raises(DataError, match=r"column 'N', row 1: 2e\+16 parameters cannot be right"):
+        read_runs(table, units={"N": "B"})
+
+
+def test_sizes_in_billions_are_noticed_beside_compute_too():
+    with pytest.raises(DataError, match="N"):
+        read_runs({"N": [7.0, 13.0], "C": [1e21, 2e21], "loss": [2.4, 2.2]})

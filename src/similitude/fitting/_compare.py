@@ -85,14 +85,20 @@ class LawComparison:
              _percent(s.median_back_test), _plain(s.aicc), s.note)
             for s in self.scores
         ]  # fmt: skip
+        names = ("law", "free", "held-out error", "bias", "inside 90 %", "median back-test", "AICc", "note")
+        if not any(row[-1] for row in rows):
+            names, rows = names[:-1], [row[:-1] for row in rows]
         main = Table(
             "Laws by held-out error",
-            ("law", "free", "held-out error", "bias", "inside 90 %", "median back-test", "AICc", "note"),
+            names,
             rows,
             note=f"Fitted on {self.train} runs, judged on the {self.held} of the {self.hold_out} by compute, up to "
             f"{self.reach:.3g} times beyond. Errors are root mean squares of log residuals.",
         )
-        columns = ("law", *(f"x{reach:.2g} ({below}/{above})" for _, below, above, reach in self.cuts))
+        columns = (
+            "law",
+            *(f"x{reach:.{0 if reach >= 10 else 1}f} ({below}/{above})" for _, below, above, reach in self.cuts),
+        )
         tests = [(s.law, *(_percent(e) for e in s.back_tests)) for s in self.scores]
         back = Table(
             "Back-tests: fitted below a cut-off, judged above it",

@@ -12,6 +12,7 @@ from similitude._quantity import NATS_PER_TOKEN, Unit
 from ._roles import ROLES
 
 _LOWEST = {"N": (100.0, "B"), "D": (1e4, "B"), "C": (1e9, "PF-days")}
+_HIGHEST = {"N": 1e14, "D": 1e17}
 _HIGHEST_LOSS = 25.0
 
 
@@ -46,9 +47,20 @@ def check_plausible(
     rows: np.ndarray,
     source: str,
 ) -> None:
-    """Refuse language-model runs (N and D both given) whose units cannot be right; says the remedy, guesses nothing."""
-    if "N" not in columns or "D" not in columns:
+    """Refuse language-model runs (N with D or C) whose units cannot be right; says the remedy, guesses nothing."""
+    if "N" not in columns or not {"D", "C"} & set(columns):
         return
+    for role, highest in _HIGHEST.items():
+        if role not in columns:
+            continue
+        with np.errstate(invalid="ignore"):
+            bad = columns[role] > highest
+        if bad.any():
+            at, row = first_row(bad, rows)
+            raise DataError(
+                f"{source}, column '{names[role]}', row {row}: {columns[role][at]:g} {ROLES[role].unit} cannot be "
+                f"right for a language model; give the column's unit once, in the column or in units=, else check=False"
+            )
     for role, (lowest, scale) in _LOWEST.items():
         if role not in columns:
             continue
@@ -62,7 +74,7 @@ def check_plausible(
             )
     if units.get(output) == NATS_PER_TOKEN and output in columns:
         _check_loss(columns[output], names[output], output, rows, source)
-    if "C" in columns:
+    if "C" in columns and "D" in columns:
         _check_compute(columns, names, rows, source)
 
 
