@@ -222,8 +222,8 @@ def test_tables_in_memory():
     assert "records has no rows" in refusal([])
 
 
-def test_a_unit_given_twice_is_noticed():
-    table = {"N": ["20M", "40M"], "D": [1e9, 2e9], "loss": [3.4, 3.1]}
+def test_a_unit_that_makes_sizes_absurd_is_noticed():
+    table = {"N": [2e7, 4e7], "D": [1e9, 2e9], "loss": [3.4, 3.1]}
     with pytest.raises(DataError, match=r"column 'N', row 1: 2e\+16 parameters cannot be right"):
         read_runs(table, units={"N": "B"})
 
