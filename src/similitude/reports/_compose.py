@@ -13,7 +13,7 @@ from similitude._errors import ArgumentError
 from similitude._view import Figure, FirstScreen, Report, Section, Text, View
 from similitude.fitting import Fit, Grouped
 from similitude.fitting._checklist import checklist
-from similitude.fitting._compare import LawComparison
+from similitude.fitting._compare import LawComparison, LawScore
 from similitude.fitting._figures import contour_figure, isoflop_figure, law_figure, residual_figure
 from similitude.fitting._views import evidence_tables, parameter_table, provenance_table, summary, without_a_plan
 from similitude.planning import Plan
@@ -23,6 +23,7 @@ from similitude.reports._paper import save_figure
 
 __all__ = ["report", "save_figures"]
 
+TOO_NARROW = 0.8  # share of held-out runs inside their 90 % intervals below which a reader must be warned
 EMBEDDED = 2_000  # runs up to which a report carries the table itself
 
 
@@ -210,8 +211,18 @@ def _back_tested(law: str, comparisons: Sequence[LawComparison]) -> tuple[str, f
             far = max(done)
             missed = f"missed the larger ones by a median of {score.median_back_test:.2%}"
             beyond = f"up to {format_number(far, digits=2)} times beyond"
-            return f"Fitted below cut-offs on these runs, the law {missed}, {beyond}.", far
+            return f"Fitted below cut-offs on these runs, the law {missed}, {beyond}.{_held(score, comparison)}", far
     return "", None
+
+
+def _held(score: LawScore, comparison: LawComparison) -> str:
+    """What the intervals were worth on the runs held out; said loudly where they were too narrow."""
+    if score.inside != score.inside:
+        return ""
+    text = f" Its 90 % intervals for new runs held {score.inside:.0%} of the {comparison.held} largest, left out"
+    if score.inside >= TOO_NARROW:
+        return f"{text}."
+    return f"{text}: too narrow there, because the law is not exactly right, so take the interval above as the least."
 
 
 def _title(fits: Sequence[Fit], plans: Sequence[Plan], given: Sequence[Any]) -> str:
