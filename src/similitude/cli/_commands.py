@@ -20,6 +20,7 @@ COMMANDS = {
     "predict": "Predict at inputs, with intervals.",
     "plan": "Choose parameters and tokens for a budget or a loss.",
     "compare": "Compare laws by what they would have forecast.",
+    "allocate": "Read compute-optimal trends off runs, without a law.",
     "report": "Write a report: one HTML file to share.",
     "reproduce": "Check papers' claims on their data.",
     "cite": "Print the BibTeX of laws, coefficients, data and fits.",
