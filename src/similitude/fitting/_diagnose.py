@@ -23,6 +23,7 @@ FLAT = 0.02  # spread of a combination of inputs, relative to the widest one, un
 WEAK = 150.0  # condition number from which parameters are told apart with difficulty
 FEW_CLUSTERS = 12
 MANY = 100  # runs from which a sandwich estimate is steady enough to speak of
+TREND = 2.6  # standard deviations of chance from which a trend of the noise is said: one sweep in a hundred by chance
 UNEVEN = 1.3  # ratio of standard errors from which unevenness is said: chance alone reached 1.17 in 60 even sweeps
 
 
@@ -281,7 +282,12 @@ def _noise_sentences(fit: Fit) -> list[str]:
     ranks = np.argsort(np.argsort(np.abs(r))).astype(float)
     place = np.argsort(np.argsort(found[0])).astype(float)
     correlation = float(np.corrcoef(ranks, place)[0, 1])
-    if abs(correlation) * np.sqrt(len(r) - 1) > 3.3:  # one in a thousand by chance
+    if abs(correlation) * np.sqrt(len(r) - 1) > TREND:
         way = "shrinks" if correlation < 0 else "grows"
-        return [f"the noise {way} with scale (rank correlation {correlation:.2f}): consider noise='scale'"]
+        return [
+            (
+                f"the noise {way} with scale (rank correlation of its size with compute {correlation:.2f}): intervals "
+                "that take it as constant can be too short, for exponents above all; noise='scale' models it"
+            )
+        ]
     return []
