@@ -99,12 +99,13 @@ def _relative(parameter: Any) -> str:
 
 
 def _published(law: Law) -> list[str]:
-    lines = [f"| set | {' | '.join(law.params)} | counts | source |", "|---|" + "---|" * (len(law.params) + 2)]
+    lines = [f"| set | {' | '.join(law.params)} | counts |", "|---|" + "---|" * (len(law.params) + 1)]
     for key, estimate in law.published.items():
         digits = " | ".join(str(estimate.digits.get(p, "")) for p in law.params)
         counts = COUNTS.get(estimate.counts, estimate.counts)
-        lines.append(f"| `{key}` | {digits} | {counts} | {estimate.source} |")
-    notes = [f"- `{key}`: {e.note}" for key, e in law.published.items() if e.note]
+        lines.append(f"| `{key}` | {digits} | {counts} |")
+    # a table of that many columns has no room for sentences
+    notes = [f"- `{key}`: {'. '.join(filter(None, (str(e.source), e.note)))}" for key, e in law.published.items()]
     named = f"On the command line a set stands where a fit is expected: `{law.name}:{next(iter(law.published))}`."
     return [named, "", *lines, "", *notes]
 
