@@ -171,7 +171,7 @@ def test_the_floor_is_among_what_would_change_the_answer(fitted):
 def test_the_floor_says_that_its_range_is_no_interval(fitted):
     (floor,) = (s for s in plan(fitted, flop=1e24).sensitivity if s.what.startswith("the floor E"))
     assert "not an interval" in floor.what
-    low, high = (float(x) for x in floor.what.removeprefix("the floor E, ").partition(":")[0].split(" or "))
+    low, high = (float(x) for x in floor.what.removeprefix("the floor E, ").partition(" (")[0].split(" or "))
     assert low < fitted.values["E"] < high
     assert floor.loss[0] < floor.loss[1]  # in the order of the floors, which at far budgets decide the loss
 

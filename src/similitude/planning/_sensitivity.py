@@ -136,8 +136,8 @@ def _floor(estimate: Estimate, question: Question, draws: Draws) -> Sensitivity 
         return None
     low, high = (float(np.median(draws[name][rows])) for rows in (order[:tenth], order[-tenth:]))
     return Sensitivity(
-        f"the floor {name}, {low:.4g} or {high:.4g}: typical answers of the tenth of draws with the lowest floors and "
-        "of that with the highest, not an interval",
+        f"the floor {name}, {low:.4g} or {high:.4g} (typical answers of the tenth of draws with the lowest floors and "
+        "of that with the highest, not an interval)",
         (ends[0][0], ends[1][0]),
         (ends[0][1], ends[1][1]),
     )

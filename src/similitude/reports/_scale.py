@@ -65,7 +65,7 @@ class Scale:
         step = first * size
         values = [i * step for i in range(math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9) + 1)]
         largest, finer = max(abs(self.low), abs(self.high)), first == 2.5
-        if self.ticks_as == "plain" and 1e-4 < step and largest < 1e5:
+        if self.ticks_as == "plain" and step > 1e-4 and largest < 1e5:
             places = max(0, finer - math.floor(math.log10(step) + 1e-9))
             return [Tick(v, f"{v + 0.0:.{places}f}") for v in values]
         digits = max(1, math.floor(math.log10(largest / step) + 1e-9) + 2) + finer
