@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -152,3 +156,20 @@ def test_hestness_slopes():
     """Ten times the data multiplies word-model loss by 0.859 and ImageNet top-1 error by 0.491."""
     for slope, stated in ((0.066, 0.859), (0.309, 0.491)):
         assert laws.power(10.0, a=1.0, c=slope) == pytest.approx(stated, abs=5e-4)
+
+
+@pytest.mark.parametrize(("key", "count"), [("besiroglu2024", 240), ("besiroglu2024-all", 245)])
+def test_the_refits_of_2024_say_the_range_of_their_own_runs(key, count):
+    home = Path(os.environ.get("SIMILITUDE_DATA", Path(__file__).parents[3] / "shared" / "data"))
+    path = home / "chinchilla-epoch" / "data.csv"
+    if not path.exists():
+        pytest.skip("the published runs are not on this machine; set SIMILITUDE_DATA")
+    with path.open() as file:
+        rows = [r for r in csv.DictReader(file) if count == 245 or float(r["outlier"]) == 0]
+    assert len(rows) == count
+    within = laws.chinchilla.published[key].within
+    for name, column in {"N": "params", "D": "tokens", "C": "flops"}.items():
+        values = [float(r[column]) for r in rows]
+        low, high = within[name]
+        assert 0.98 * min(values) < low <= min(values)
+        assert max(values) <= high < 1.02 * max(values)

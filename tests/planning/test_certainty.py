@@ -12,6 +12,7 @@ from similitude._errors import QuestionError
 from similitude.fitting import fit
 from similitude.laws import Estimate
 from similitude.planning import budget, plan
+from similitude.planning._views import plan_table
 from similitude.runs import read_runs
 
 TRUTH = laws.chinchilla.published["besiroglu2024"]
@@ -165,6 +166,42 @@ def test_a_fixed_size_has_no_interval_of_its_own(fitted):
 def test_the_floor_is_among_what_would_change_the_answer(fitted):
     what = [s.what for s in plan(fitted, flop=1e24).sensitivity]
     assert any(w.startswith("the floor E") for w in what)
+
+
+def test_the_floor_says_that_its_range_is_no_interval(fitted):
+    (floor,) = (s for s in plan(fitted, flop=1e24).sensitivity if s.what.startswith("the floor E"))
+    assert "not an interval" in floor.what
+    low, high = (float(x) for x in floor.what.removeprefix("the floor E, ").partition(" (")[0].split(" or "))
+    assert low < fitted.values["E"] < high
+    assert floor.loss[0] < floor.loss[1]  # in the order of the floors, which at far budgets decide the loss
+
+
+def reach_of(made) -> list[str]:
+    return [w for w in made.warnings if "run it rests on" in w or "the runs the plan rests on" in w]
+
+
+def test_a_plan_below_or_far_above_its_runs_says_so(fitted):
+    # the runs: N 2e7 to 2e9, D 1e8 to 1.6e11, compute 6 N D 1.2e16 to 1.92e21
+    assert reach_of(plan(fitted, flop=1e20)) == []
+    (spent,) = reach_of(plan(fitted, flop=31 * 1.92e21))
+    assert spent == "The plan spends 31 times the compute of the largest run it rests on."
+    assert reach_of(plan(fitted, flop=29 * 1.92e21)) == []
+    below = reach_of(plan(fitted, flop=1.2e13))
+    assert below[0].startswith("The plan's training compute is 0.001 times the smallest")
+    assert [w.split()[0] for w in below[1:]] == ["N", "D"]
+    (size,) = reach_of(plan(fitted, flop=1e18, at={"N": 1e6}))
+    assert size.startswith("N is 0.05 times the smallest")
+    (tokens,) = [w for w in reach_of(plan(fitted, flop=6e21, at={"N": 1e8})) if w.startswith("D")]
+    assert tokens == "D is 62.5 times the largest among the runs the plan rests on."
+
+
+def test_a_law_that_does_not_say_its_runs_leaves_the_reach_unknown(fitted):
+    def shown(made):
+        return dict(plan_table(made).rows)["against the largest run"]
+
+    assert shown(plan(fitted, flop=1.92e22)) == "10 times its compute"
+    repeated = laws.data_constrained.published["muennighoff2023"]
+    assert shown(plan(repeated, flop=1e23, at={"U": "100B"})).startswith("not known")
 
 
 def test_same_seed_same_plan(fitted):

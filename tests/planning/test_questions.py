@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import numpy as np
@@ -281,3 +282,30 @@ def test_a_surface_without_a_minimum_is_refused():
 def test_budgets_that_are_not(parts, sentence):
     with pytest.raises(ArgumentError, match=sentence):
         budget(**parts)
+
+
+def test_what_changes_the_answer_pairs_each_size_with_its_own_loss():
+    made = plan(BESIROGLU, flop=1e23)
+    (dearer,) = (s for s in made.sensitivity if "6 N D" in s.what)
+    truly = plan(BESIROGLU, flop=1e23 / 1.2)
+    assert pytest.approx((made.N.value, truly.N.value), rel=1e-9) == dearer.N
+    assert dearer.loss == pytest.approx((made.loss.value, truly.loss.value), rel=1e-12)
+    assert dearer.loss[0] < dearer.loss[1]  # less compute: smaller model, higher loss
+    (other,) = (s for s in plan(TEX, flop=1e23).sensitivity if "instead of" in s.what)
+    rounded = plan(laws.chinchilla.published["hoffmann2022"], flop=1e23)
+    assert pytest.approx((plan(TEX, flop=1e23).N.value, rounded.N.value), rel=1e-9) == other.N
+    assert other.loss == pytest.approx((plan(TEX, flop=1e23).loss.value, rounded.loss.value), rel=1e-12)
+
+
+def test_the_ends_of_printed_digits_are_answers_of_one_set_of_digits():
+    estimate = laws.chinchilla.published["hoffmann2022"]
+    (digits,) = (s for s in plan(estimate, flop=1e23).sensitivity if "digit" in s.what)
+    half = {"E": 0.005, "A": 0.05, "alpha": 0.005, "B": 0.05, "beta": 0.005}
+    answers = []
+    for signs in itertools.product((-1, 1), repeat=5):
+        moved = {k: estimate.values[k] + s * h for (k, h), s in zip(half.items(), signs, strict=True)}
+        found = plan(laws.chinchilla.estimate(**moved), flop=1e23)
+        answers.append((found.N.value, found.loss.value))
+    for end in zip(digits.N, digits.loss, strict=True):
+        assert any(end == pytest.approx(a, rel=1e-6) for a in answers)
+    assert pytest.approx((min(a[0] for a in answers), max(a[0] for a in answers)), rel=1e-6) == digits.N

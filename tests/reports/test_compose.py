@@ -142,6 +142,24 @@ def test_nothing_and_nonsense_are_refused():
         report([3])
 
 
+def counted(as_: str):
+    runs = sim.simulate(TRUTH, design="isoflop", noise=0.004, seed=1)
+    columns = {k: runs.column(k) for k in ("N", "D", "loss")}
+    return sim.fit(sim.laws.chinchilla, sim.read_runs(columns, counts=as_))
+
+
+def test_two_countings_of_parameters_do_not_share_a_report(tmp_path):
+    total, without = counted("total"), counted("without embeddings")
+    path = tmp_path / "r.html"
+    with pytest.raises(ArgumentError, match=r"different conventions \(total in .*; without embeddings in .*\)"):
+        report([total, plan(without, flop=1e23)], path)
+    with pytest.raises(ArgumentError, match="different conventions"):
+        report([without, plan(TRUTH, flop=1e23)])  # published in total
+    assert not path.exists()
+    assert report([total, plan(TRUTH, flop=1e23)]).sections
+    assert report([counted("undeclared"), plan(total, flop=1e23)]).sections
+
+
 def test_the_file_is_written_whole(fit, tmp_path):
     path = tmp_path / "r.html"
     path.write_text("before")
@@ -192,6 +210,17 @@ def test_valleys_stand_at_the_budgets_of_an_isoflop_sweep(fit):
     groups = sorted({s.group for s in figure.series if isinstance(s, Points)})
     assert groups == pytest.approx(np.geomspace(1e18, 1e21, 6))
     assert sum(len(s.x) for s in figure.series if isinstance(s, Points)) == 42
+
+
+def test_a_sweep_without_isoflop_budgets_shows_no_valleys():
+    n = np.repeat(np.geomspace(2e7, 4e8, 5), 5)
+    d = n * np.tile((5, 10, 20, 40, 80), 5)
+    spread = sim.fit(sim.laws.chinchilla, sim.simulate(TRUTH, points={"N": n, "D": d}, noise=0.003, seed=2))
+    assert spread.identified
+    assert isoflop_figure(spread) is None
+    names = [v.title for v in section(report(spread), "The law").items if isinstance(v, Figure)]
+    assert names[0] == "Loss against compute"
+    assert "IsoFLOP valleys" not in names
 
 
 def test_contours_are_lines_of_equal_loss(fit):

@@ -71,9 +71,9 @@ class Slice:
 
 @dataclass(frozen=True)
 class Allocation:
-    """Compute-optimal trends N*(C) and D*(C) by approach 1 or 2.
+    """Compute-optimal trends `N*(C)` and `D*(C)` by approach 1 or 2.
 
-    `bias_N` and `bias_D` (approach 2) hold the estimated relative error of the parabolas' N* and D* at each used
+    `bias_N` and `bias_D` (approach 2) hold the estimated relative error of the parabolas' `N*` and `D*` at each used
     budget, 0.05 for 5 % too large; None where no surface could be fitted, for the reason in `note`. `surface` is that
     fit.
 

@@ -18,7 +18,6 @@ __all__ = ["contour_figure", "frontier", "isoflop_figure", "law_figure", "residu
 
 SIZES = 7  # curves of one model size; more cannot be told apart
 BUDGETS = 9
-NEAR = 0.35  # runs whose log compute lies this close to an evenly spaced budget are shown on its valley
 GATHERED = 0.1  # runs of one nominal budget lie this close to it in log compute
 LEAST = 5  # runs that make a budget
 STEPS = 28
@@ -164,16 +163,18 @@ def _agreement_figure(fit: Fit) -> Figure:
 
 def isoflop_figure(fit: Fit, *, runs: bool = True) -> Figure | None:
     """Loss against parameters at several budgets, with the law's valleys and their minima; None for other laws, for
-    laws without an optimum and for runs of one budget."""
+    laws without an optimum and for runs that do not gather at a few budgets."""
     if set(fit.law.inputs) != ALLOCATED or not fit.identified:
         return None
     n, d = fit.observed.inputs["N"], fit.observed.inputs["D"]
-    budgets, near = _budgets(6 * n * d)
+    budgets = _budgets(6 * n * d)
+    if budgets is None:
+        return None
     c, best_n, best_d = frontier(fit, budgets)
     if c.size < 2:
         return None
     nearest = np.argmin(np.abs(np.log(6 * n * d)[:, None] - np.log(c)), axis=1)
-    close = np.abs(np.log(6 * n * d / c[nearest])) < min(near, 0.5 * np.diff(np.log(c)).min())
+    close = np.abs(np.log(6 * n * d / c[nearest])) < min(GATHERED, 0.5 * np.diff(np.log(c)).min())
     best = np.asarray(fit.law.evaluate({"N": best_n, "D": best_d}, fit.values), float)
     valleys, points, minima = [], [], []
     for i, flop in enumerate(c):
@@ -205,14 +206,14 @@ def isoflop_figure(fit: Fit, *, runs: bool = True) -> Figure | None:
             )
         minima.append(Marker("minimum", float(best_n[i]), float(best[i]), group=float(flop)))
     through = Line("through the minima", best_n, best, role="reference")
-    note = f"Runs within {np.expm1(near):.0%} of a budget's compute are shown on its valley."
+    note = f"Runs within {np.expm1(GATHERED):.0%} of a budget's compute are shown on its valley."
     series = [*valleys, through, *points, *minima]
     return Figure("IsoFLOP valleys", Axis("Parameters", "parameters"), output_axis(fit), series,
                   shade=Axis("Compute budget", "FLOP"), note=note if runs else "", name="isoflop-valleys")  # fmt: skip
 
 
-def _budgets(compute: np.ndarray) -> tuple[np.ndarray, float]:
-    """The budgets runs gather at, or evenly spaced ones where they do not; with how near a run must lie to be shown."""
+def _budgets(compute: np.ndarray) -> np.ndarray | None:
+    """The budgets that most runs gather at; None where they do not: runs beside a valley would look as if on it."""
     logs = np.sort(np.log(compute))
     left, gathered = logs, []
     while left.size:
@@ -222,11 +223,9 @@ def _budgets(compute: np.ndarray) -> tuple[np.ndarray, float]:
         centre = left[np.abs(left - left[np.argmax(counts)]) <= GATHERED].mean()
         gathered.append((centre, counts.max()))
         left = left[np.abs(left - centre) > 2 * GATHERED]
-    if len(gathered) >= 3 and sum(k for _, k in gathered) > 0.5 * logs.size:
-        centres = np.sort([c for c, _ in sorted(gathered, key=lambda g: -g[1])[:BUDGETS]])
-        return np.exp(centres), GATHERED
-    low, high = np.quantile(logs, [0.03, 0.97])
-    return np.exp(np.linspace(low, high, 7) if high > low + 0.7 else logs[:1]), NEAR
+    if len(gathered) < 3 or sum(k for _, k in gathered) <= 0.5 * logs.size:
+        return None
+    return np.exp(np.sort([c for c, _ in sorted(gathered, key=lambda g: -g[1])[:BUDGETS]]))
 
 
 def contour_figure(fit: Fit, *, target: tuple[float, float] | None = None, runs: bool = True) -> Figure | None:

@@ -19,6 +19,7 @@ from similitude.planning._question import Question
 __all__ = ["digit_ranges", "digits_of", "sensitivity_of", "siblings_of"]
 
 SHOWN = 3
+SAME = 1e-9  # relative difference of two N that are the same answer
 VOCABULARY = 50_000
 ASPECT = 100.0  # width over depth of an ordinary transformer
 NOTEWORTHY = 1.02  # N moving by less than 2 % is not worth a line unless the loss moves
@@ -37,7 +38,7 @@ def sensitivity_of(
         _counting(estimate, question, choice),
         *siblings_of(estimate, question),
     ]
-    kept = [s for s in found if s is not None and (s.spread > NOTEWORTHY or s.loss[1] - s.loss[0] > 1e-3)]
+    kept = [s for s in found if s is not None and (s.spread > NOTEWORTHY or abs(s.loss[1] - s.loss[0]) > 1e-3)]
     return tuple(sorted(kept, key=_weight, reverse=True)[:SHOWN])
 
 
@@ -46,17 +47,35 @@ def _weight(item: Sensitivity) -> float:
     return max(np.log(item.spread), 10 * np.log(max(item.loss) / min(item.loss)))
 
 
-def _range(question: Question, params: Mapping[str, Any], what: str) -> Sensitivity | None:
-    """From the smallest to the largest answer over rows of parameters."""
+def _answers(question: Question, params: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """N and loss of the answer, a row of parameters each; NaN where there is none."""
     log_n, log_d = question.choose(params)
     with np.errstate(all="ignore"):
-        loss = np.asarray(question.surface.loss(params, log_n, log_d))
-    log_n, loss = np.ravel(log_n), np.ravel(loss)
-    good = np.isfinite(log_n) & np.isfinite(loss)
+        loss = np.ravel(np.asarray(question.surface.loss(params, log_n, log_d)))
+        return np.broadcast_to(np.exp(np.ravel(log_n)), loss.shape), loss
+
+
+def _range(question: Question, params: Mapping[str, Any], what: str) -> Sensitivity | None:
+    """From the smallest to the largest N over rows of parameters, each end with a loss that goes with it.
+
+    Several rows may share an end, such as those that differ in the floor only: of their losses the two furthest apart.
+    """
+    n, loss = _answers(question, params)
+    good = np.isfinite(n) & np.isfinite(loss)
     if not good.any():
         return None
-    n, loss = np.exp(log_n[good]), loss[good]
-    return Sensitivity(what, (float(n.min()), float(n.max())), (float(loss.min()), float(loss.max())))
+    n, loss = n[good], loss[good]
+    ends = [loss[np.abs(n / end - 1) < SAME] for end in (n.min(), n.max())]
+    pair = max(itertools.product(*ends), key=lambda p: abs(p[1] - p[0]))
+    return Sensitivity(what, (float(n.min()), float(n.max())), (float(pair[0]), float(pair[1])))
+
+
+def _change(question: Question, params: Mapping[str, Any], what: str) -> Sensitivity | None:
+    """From the answer by the first of two rows of parameters to the answer by the second."""
+    n, loss = _answers(question, params)
+    if not (np.all(np.isfinite(n)) and np.all(np.isfinite(loss))):
+        return None
+    return Sensitivity(what, (float(n[0]), float(n[1])), (float(loss[0]), float(loss[1])))
 
 
 def digits_of(estimate: Estimate, question: Question) -> Sensitivity | None:
@@ -95,7 +114,7 @@ def siblings_of(estimate: Estimate, question: Question) -> list[Sensitivity]:
         if other.label == estimate.label or other.source is None or other.source.key != estimate.source.key:
             continue
         params = {k: np.array([float(estimate.values[k]), float(other.values[k])]) for k in estimate.values}
-        out.append(_range(question, params, f"{other.label} instead of {estimate.label}"))
+        out.append(_change(question, params, f"{other.label} instead of {estimate.label}"))
     return [s for s in out if s is not None]
 
 
@@ -117,30 +136,27 @@ def _floor(estimate: Estimate, question: Question, draws: Draws) -> Sensitivity 
         return None
     low, high = (float(np.median(draws[name][rows])) for rows in (order[:tenth], order[-tenth:]))
     return Sensitivity(
-        f"the floor {name}, between {low:.4g} and {high:.4g} as these runs leave it open",
+        f"the floor {name}, {low:.4g} or {high:.4g} (typical answers of the tenth of draws with the lowest floors and "
+        "of that with the highest, not an interval)",
         (ends[0][0], ends[1][0]),
-        (min(e[1] for e in ends), max(e[1] for e in ends)),
+        (ends[0][1], ends[1][1]),
     )
 
 
 def _scaled(estimate: Estimate, question: Question, ratios: tuple[float, float], what: str) -> Sensitivity | None:
-    """The answers when the budget is `ratios` times what was said; None where no budget was."""
+    """From the answer at the first of two multiples of the budget to that at the second; None without a budget."""
     if question.log_flop is None:
         return None
     values = {k: np.array([float(v)]) for k, v in estimate.values.items()}
-    parts = [
-        _range(replace(question, log_flop=question.log_flop + float(np.log(r))), values, what) for r in (*ratios, 1.0)
-    ]
-    found = [p for p in parts if p is not None]
-    if len(found) < 3:
-        return None
-    n, loss = [x for p in found for x in p.N], [x for p in found for x in p.loss]
-    return Sensitivity(what, (min(n), max(n)), (min(loss), max(loss)))
+    budgets = [replace(question, log_flop=question.log_flop + float(np.log(r))) for r in ratios]
+    (n, loss), (n_then, loss_then) = (_answers(q, values) for q in budgets)
+    ends = (float(n[0]), float(n_then[0])), (float(loss[0]), float(loss_then[0]))
+    return Sensitivity(what, *ends) if np.all(np.isfinite(ends)) else None
 
 
 def _rule(estimate: Estimate, question: Question) -> Sensitivity | None:
     what = "the FLOP rule: training that truly costs 20 % more than 6 N D (attention, output head)"
-    return _scaled(estimate, question, (1 / TRUE_COST, 1.0), what)
+    return _scaled(estimate, question, (1.0, 1 / TRUE_COST), what)
 
 
 def _counting(estimate: Estimate, question: Question, choice: tuple[float, float]) -> Sensitivity | None:

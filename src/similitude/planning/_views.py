@@ -44,10 +44,15 @@ def plan_table(plan: Plan) -> Table:
         rows.append(
             ("cost of the fixed size", f"{plan.excess.wasted:.1%} of compute, {plan.excess.excess:.4f} in loss")
         )
-    if plan.extrapolation is not None:
-        rows.append(("against the largest run", f"{format_number(plan.extrapolation, digits=3)} times its compute"))
+    rows.append(("against the largest run", _reach(plan)))
     level = f"Intervals at {plan.level:.0%}, of the law's own uncertainty; " if plan.level else ""
     return Table(f"Plan: {plan.question}", ("quantity", "value"), rows, note=f"{level}{plan.label}.{_regret(plan)}")
+
+
+def _reach(plan: Plan) -> str:
+    if plan.extrapolation is None:
+        return "not known: the law does not say how large its runs were"
+    return f"{format_number(plan.extrapolation, digits=3)} times its compute"
 
 
 def _shown(value: Interval) -> Interval | str:

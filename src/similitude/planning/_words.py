@@ -18,7 +18,8 @@ from similitude.planning._surface import LOG_RULE
 
 __all__ = ["assumptions_of", "extrapolation_of", "no_answer", "question_words", "warnings_of"]
 
-FAR = 100.0  # times the largest run's compute: beyond it no public sweep has been checked against a held-out run
+FAR = 30.0  # times the largest run: beyond it one law's interval says too little, see "How far may I extrapolate?"
+LEAST = 0.98  # of the smallest run: below it a plan lies under the runs; published ranges are rounded
 DIGITS = 1.2  # tokens per parameter that printed digits leave open
 
 
@@ -117,7 +118,7 @@ def warnings_of(made: Plan, question: Question) -> tuple[str, ...]:
     """What to beware of, a sentence each."""
     said = [
         _digits_warning(made, question),
-        _reach_warning(made),
+        *_reach_warnings(made),
         _epochs_warning(made),
         _branch_warning(question, made),
     ]
@@ -158,10 +159,40 @@ def _digits_warning(made: Plan, question: Question) -> str:
     return said + "."
 
 
-def _reach_warning(made: Plan) -> str:
-    if made.extrapolation is None or made.extrapolation <= FAR:
-        return ""
-    return f"The plan spends {format_quantity(made.extrapolation)} times the compute of the largest run it rests on."
+def _reach_warnings(made: Plan) -> list[str]:
+    """A sentence for each of compute, N and D that lies below the smallest run or far above the largest."""
+    ranges = _ranges_of(made.estimate) if made.estimate is not None else {}
+    chosen = {"C": made.training_flop, "N": made.N.value, "D": made.D.value}
+    said = []
+    for name, value in chosen.items():
+        if name not in ranges:
+            continue
+        low, high = ranges[name]
+        if value > FAR * high:
+            said.append(_too_large(name, value / high))
+        elif value < LEAST * low:
+            what = "The plan's training compute" if name == "C" else name
+            said.append(
+                f"{what} is {value / low:.2g} times the smallest among the runs the plan rests on: the law was not "
+                "checked down there."
+            )
+    return said
+
+
+def _too_large(name: str, times: float) -> str:
+    if name == "C":
+        return f"The plan spends {format_quantity(times)} times the compute of the largest run it rests on."
+    return f"{name} is {format_quantity(times)} times the largest among the runs the plan rests on."
+
+
+def _ranges_of(estimate: Estimate) -> dict[str, tuple[float, float]]:
+    """The smallest and largest N, D and training compute of the runs, as far as they are known."""
+    ranges = {k: v for k, v in estimate.within.items() if k in ("N", "D", "C")}
+    observed = getattr(estimate, "observed", None)
+    found = observed.compute() if observed is not None else None
+    if found is not None and found[1] == "C":
+        ranges["C"] = (float(found[0].min()), float(found[0].max()))
+    return ranges
 
 
 def _epochs_warning(made: Plan) -> str:

@@ -42,7 +42,8 @@ def report(
     runs' provenance unless said. The report's `to_dict` is plain data, in a notebook it shows itself, `page` gives the
     HTML and `save_figures` its figures for paper.
 
-    Raises ArgumentError for nothing to report or for a result that cannot show itself.
+    Raises ArgumentError for nothing to report, for a result that cannot show itself, and for results that count N by
+    different conventions.
 
     >>> import similitude as sim
     >>> made = sim.simulate(sim.laws.chinchilla.published["besiroglu2024"], seed=0)
@@ -54,6 +55,7 @@ def report(
     if not given:
         raise ArgumentError("there is nothing to report: give at least one fit, plan or comparison")
     fits, plans, comparisons, others = _sorted(given)
+    _refuse_two_countings([*fits, *plans, *(s.fit for c in comparisons for s in c.scores if s.fit is not None)])
     sections = [
         s for fit in fits for s in _fit_sections(fit, _plan_of(fit, plans), runs, _told_apart(fit, fits, groups))
     ]
@@ -133,6 +135,17 @@ def _sorted(given: Sequence[Any]) -> tuple[list[Fit], list[Plan], list[LawCompar
         fits.append(comparisons[0].best.fit)
     others = [r for r in given if not isinstance(r, (Plan, LawComparison, Fit))]
     return fits, plans, comparisons, others
+
+
+def _refuse_two_countings(results: Sequence[Fit | Plan]) -> None:
+    """One report, one meaning of N; what is undeclared is said elsewhere."""
+    known = {r.counts: r.label for r in reversed(results) if r.counts != "undeclared"}
+    if len(known) > 1:
+        said = "; ".join(f"{counts} in '{label}'" for counts, label in sorted(known.items()))
+        raise ArgumentError(
+            f"these results count the parameters N by different conventions ({said}): "
+            "write a report of each, or fit runs that count alike"
+        )
 
 
 def _titled(result: Any) -> tuple[str, tuple[View, ...]]:

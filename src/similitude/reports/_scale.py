@@ -61,9 +61,14 @@ class Scale:
     def _even_ticks(self, about: int) -> list[Tick]:
         rough = (self.high - self.low) / about
         size = 10.0 ** math.floor(math.log10(rough))
-        step = next(m * size for m in (1, 2, 2.5, 5, 10) if m * size >= rough * 0.999)
+        first = next(m for m in (1, 2, 2.5, 5, 10) if m * size >= rough * 0.999)
+        step = first * size
         values = [i * step for i in range(math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9) + 1)]
-        digits = max(1, math.floor(math.log10(max(abs(self.low), abs(self.high)) / step) + 1e-9) + 2)
+        largest, finer = max(abs(self.low), abs(self.high)), first == 2.5
+        if self.ticks_as == "plain" and step > 1e-4 and largest < 1e5:
+            places = max(0, finer - math.floor(math.log10(step) + 1e-9))
+            return [Tick(v, f"{v + 0.0:.{places}f}") for v in values]
+        digits = max(1, math.floor(math.log10(largest / step) + 1e-9) + 2) + finer
         return [Tick(v, self._label(v, digits)) for v in values]
 
     def _label(self, value: float, digits: int = 3) -> str:
