@@ -402,3 +402,26 @@ def test_a_link_is_followed(sweep, run):
     assert run("fit", sweep, "--law", "chinchilla", "-o", "fit.json").code == 0
     assert Path("fit.json").is_symlink()
     assert json.loads(Path("kept/real.json").read_text(encoding="utf-8"))["law"] == "chinchilla"
+
+
+def test_a_formula_may_use_the_columns_own_names(sweep, run):
+    own = run("fit", sweep, "--law", "E + A/params^a + B/tokens^b", "--json")
+    assert own.code == 0, own
+    ours = run("fit", sweep, "--law", "E + A/N^a + B/D^b", "--json")
+    found, expected = (e.document["parameters"]["E"]["value"] for e in (own, ours))
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_formula_without_a_column_lists_the_users_columns(sweep, run):
+    ended = run("fit", sweep, "--law", "E + A/parms^a")
+    assert ended.code == 2
+    assert "params, tokens, val_loss" in ended.err
+
+
+def test_a_file_of_groups_is_cited_whole(sweep, rows, write, run):
+    write("two.csv", [[*r, g] for g in "ab" for r in rows], "params,tokens,val_loss,data")
+    assert run("fit", "two.csv", "--law", "chinchilla", "--by", "data", "-o", "g.json").code == 0
+    ended = run("cite", "g.json")
+    assert ended.code == 0, ended
+    assert "hoffmann2022" in ended.out
+    assert ended.out.count("{hoffmann2022") == 1
