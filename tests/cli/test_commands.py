@@ -425,3 +425,7 @@ def test_a_file_of_groups_is_cited_whole(sweep, rows, write, run):
     assert ended.code == 0, ended
     assert "hoffmann2022" in ended.out
     assert ended.out.count("{hoffmann2022") == 1
+
+
+def test_a_law_without_a_unit_of_its_own_says_whose_output_it_has(run):
+    assert "Output: that of the runs." in run("laws", "power_floor").out
