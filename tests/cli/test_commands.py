@@ -429,3 +429,22 @@ def test_a_file_of_groups_is_cited_whole(sweep, rows, write, run):
 
 def test_a_law_without_a_unit_of_its_own_says_whose_output_it_has(run):
     assert "Output: that of the runs." in run("laws", "power_floor").out
+
+
+def test_remedies_in_a_fits_warnings_are_options(fitted, sweep, run):
+    ended = run("fit", sweep, "--law", "chinchilla")
+    text = " ".join(ended.out.split())
+    assert "undeclared" in text
+    assert "say --counts total" in text
+    assert "counts='" not in text
+    assert "--counts" not in run("fit", sweep, "--law", "chinchilla", "-o", "-").out
+
+
+def test_an_input_keeps_the_name_that_the_law_gives_it(write, run):
+    curve = [[f"{x:g}", f"{0.1 + 30 * x**-0.4:.5f}"] for x in (1e3, 3e3, 1e4, 3e4, 1e5, 3e5)]
+    write("curve.csv", curve, "images,error_rate")
+    options = ("--law", "power_floor", "--loss", "error_rate", "--input", "x=images")
+    assert run("fit", "curve.csv", *options, "-o", "f.json").code == 0
+    own, ours = (run("predict", "f.json", "--at", f"{name}=1e7", "--json") for name in ("images", "x"))
+    assert ours.code == 0, ours
+    assert ours.document == own.document

@@ -13,6 +13,7 @@ from similitude.cli import _parse
 from similitude.cli._output import note
 
 if TYPE_CHECKING:
+    from similitude.fitting import Fit
     from similitude.laws import Estimate, Law
     from similitude.runs import Runs
 
@@ -240,19 +241,28 @@ def _is_law(name: str) -> bool:
 
 
 def _one_of(document: Mapping[str, Any], source: str, group: str | None) -> Estimate:
-    from similitude.fitting import Fit
-
     if document.get("schema") != SCHEMA_OF_GROUPS:
         if group is not None:
             raise ArgumentError(f"--group {group}: {source} holds one fit, not one for each group")
-        return Fit.from_dict(document)
+        return _restored(document, source)
     fits = document.get("fits")
     if not isinstance(fits, Mapping) or not fits:
         raise DataError(f"{source} is damaged: it should hold a fit for each group; fit again")
     if group is None or group not in fits:
         said = "choose one with --group" if group is None else f"none is '{group}'{did_you_mean(group, fits)}"
         raise ArgumentError(f"{source} holds fits by {document.get('by')} ({', '.join(fits)}): {said}")
-    return Fit.from_dict(fits[group])
+    return _restored(fits[group], f"{source}, group {group}")
+
+
+def _restored(document: Mapping[str, Any], source: str) -> Fit:
+    """The fit of a document; what is wrong with it is said of the file."""
+    from similitude.fitting import Fit
+
+    try:
+        return Fit.from_dict(document)
+    except DataError as error:
+        label = "standard input" if source == "-" else source
+        raise DataError(f"{label}: {error}") from None
 
 
 def read_estimates(source: str) -> list[Estimate]:
