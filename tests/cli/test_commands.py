@@ -448,3 +448,22 @@ def test_an_input_keeps_the_name_that_the_law_gives_it(write, run):
     own, ours = (run("predict", "f.json", "--at", f"{name}=1e7", "--json") for name in ("images", "x"))
     assert ours.code == 0, ours
     assert ours.document == own.document
+
+
+def test_compute_that_contradicts_its_sweep_is_said(write, rows, run):
+    table = [[*r, f"{6 * float(r[0]) * float(r[1]) * (3000 if i % 2 else 1):g}"] for i, r in enumerate(rows)]
+    write("odd.csv", table, "params,tokens,val_loss,flops")
+    ended = run("fit", "odd.csv", "--law", "chinchilla")
+    assert ended.code == 0
+    assert "'flops' disagrees with N and D" in ended.err
+
+
+def test_two_counts_of_parameters_in_one_table_are_refused(write, rows, run):
+    table = [[*r, ("total", "without embeddings")[i % 2]] for i, r in enumerate(rows)]
+    write("mixed.csv", table, "params,tokens,val_loss,counts")
+    ended = run("fit", "mixed.csv", "--law", "chinchilla")
+    assert ended.code == 3
+    assert "--counts total" in ended.err
+    assert "row 2" in ended.err
+    one = run("fit", "mixed.csv", "--law", "chinchilla", "--where", "counts == 'total'", "--json")
+    assert one.code == 0, one

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _LOSS_WORDS = ("loss", "nll", "cross_entropy", "ppl", "perplexity", "bpb", "bits")
 _COUNTING = ("counts", "counting", "count_convention", "counting_convention")
 _UNEVEN = 3.0  # rules of FLOP per parameter and token differ by less than this within one sweep
+TAKEN_AS_NATS = "is taken to be in nats/token"
 _CENSORED = ("censored", "diverged", "crashed")
 
 
@@ -339,7 +340,7 @@ def _loss_unit(column: str, where: str) -> tuple[float, Unit, list[str]]:
             "units={'loss': 'bits/byte'} or units={'loss': 'bits/token'}"
         )
     if named is None:
-        return 1.0, NATS_PER_TOKEN, [f"column '{column}' is taken to be in nats/token"]
+        return 1.0, NATS_PER_TOKEN, [f"column '{column}' {TAKEN_AS_NATS}"]
     factor, unit = parse_unit(named)
     return factor, unit or NATS_PER_TOKEN, [f"column '{column}' is in {named}, as its name says"]
 
