@@ -219,7 +219,16 @@ def test_a_damaged_fit(fitted, run):
     Path("cut.json").write_text(text[: len(text) // 2], encoding="utf-8")
     _refused(run("predict", "cut.json", "--at", "N=1B,D=20B"), 3, "cut.json", "not a fit")
     Path("odd.json").write_text(text.replace('"evidence"', '"evidenz"'), encoding="utf-8")
-    _refused(run("plan", "odd.json", "--flop", "1e24"), 3, "damaged")
+    _refused(run("plan", "odd.json", "--flop", "1e24"), 3, "odd.json", "damaged")
+    Path("none.json").write_text('{"schema": "other"}', encoding="utf-8")
+    _refused(run("predict", "none.json", "--at", "N=1B,D=20B"), 3, "none.json", "not a fit")
+
+
+def test_characters_that_are_not_seen_are_written_as_escapes(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ended = run("fit", "a\u202egnp.csv\u200b", "--law", "chinchilla")
+    _refused(ended, 3, r"a\u202egnp.csv\u200b")
+    assert "\u202e" not in ended.err
 
 
 def test_points_with_a_hole(fitted, write, run):

@@ -402,3 +402,68 @@ def test_a_link_is_followed(sweep, run):
     assert run("fit", sweep, "--law", "chinchilla", "-o", "fit.json").code == 0
     assert Path("fit.json").is_symlink()
     assert json.loads(Path("kept/real.json").read_text(encoding="utf-8"))["law"] == "chinchilla"
+
+
+def test_a_formula_may_use_the_columns_own_names(sweep, run):
+    own = run("fit", sweep, "--law", "E + A/params^a + B/tokens^b", "--json")
+    assert own.code == 0, own
+    ours = run("fit", sweep, "--law", "E + A/N^a + B/D^b", "--json")
+    found, expected = (e.document["parameters"]["E"]["value"] for e in (own, ours))
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_formula_without_a_column_lists_the_users_columns(sweep, run):
+    ended = run("fit", sweep, "--law", "E + A/parms^a")
+    assert ended.code == 2
+    assert "params, tokens, val_loss" in ended.err
+
+
+def test_a_file_of_groups_is_cited_whole(sweep, rows, write, run):
+    write("two.csv", [[*r, g] for g in "ab" for r in rows], "params,tokens,val_loss,data")
+    assert run("fit", "two.csv", "--law", "chinchilla", "--by", "data", "-o", "g.json").code == 0
+    ended = run("cite", "g.json")
+    assert ended.code == 0, ended
+    assert "hoffmann2022" in ended.out
+    assert ended.out.count("{hoffmann2022") == 1
+
+
+def test_a_law_without_a_unit_of_its_own_says_whose_output_it_has(run):
+    assert "Output: that of the runs." in run("laws", "power_floor").out
+
+
+def test_remedies_in_a_fits_warnings_are_options(fitted, sweep, run):
+    ended = run("fit", sweep, "--law", "chinchilla")
+    text = " ".join(ended.out.split())
+    assert "undeclared" in text
+    assert "say --counts total" in text
+    assert "counts='" not in text
+    assert "--counts" not in run("fit", sweep, "--law", "chinchilla", "-o", "-").out
+
+
+def test_an_input_keeps_the_name_that_the_law_gives_it(write, run):
+    curve = [[f"{x:g}", f"{0.1 + 30 * x**-0.4:.5f}"] for x in (1e3, 3e3, 1e4, 3e4, 1e5, 3e5)]
+    write("curve.csv", curve, "images,error_rate")
+    options = ("--law", "power_floor", "--loss", "error_rate", "--input", "x=images")
+    assert run("fit", "curve.csv", *options, "-o", "f.json").code == 0
+    own, ours = (run("predict", "f.json", "--at", f"{name}=1e7", "--json") for name in ("images", "x"))
+    assert ours.code == 0, ours
+    assert ours.document == own.document
+
+
+def test_compute_that_contradicts_its_sweep_is_said(write, rows, run):
+    table = [[*r, f"{6 * float(r[0]) * float(r[1]) * (3000 if i % 2 else 1):g}"] for i, r in enumerate(rows)]
+    write("odd.csv", table, "params,tokens,val_loss,flops")
+    ended = run("fit", "odd.csv", "--law", "chinchilla")
+    assert ended.code == 0
+    assert "'flops' disagrees with N and D" in ended.err
+
+
+def test_two_counts_of_parameters_in_one_table_are_refused(write, rows, run):
+    table = [[*r, ("total", "without embeddings")[i % 2]] for i, r in enumerate(rows)]
+    write("mixed.csv", table, "params,tokens,val_loss,counts")
+    ended = run("fit", "mixed.csv", "--law", "chinchilla")
+    assert ended.code == 3
+    assert "--counts total" in ended.err
+    assert "row 2" in ended.err
+    one = run("fit", "mixed.csv", "--law", "chinchilla", "--where", "counts == 'total'", "--json")
+    assert one.code == 0, one

@@ -15,8 +15,8 @@ import pytest
 
 from similitude.cli import _sources, main
 from similitude.cli._commands import COMMANDS, root
-from similitude.cli._main import as_options
 from similitude.cli._reference import reference
+from similitude.cli._remedies import as_options
 
 ROOT = Path(__file__).resolve().parents[2]
 

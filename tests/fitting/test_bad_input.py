@@ -147,3 +147,18 @@ def test_wild_values_do_not_crash():
         assert all(np.isfinite(v) for v in fit.values.values())
         for low, high in fit.ends.values():
             assert low is None or high is None or low <= high
+
+
+def test_a_law_or_runs_of_another_kind_are_refused_with_the_remedy():
+    runs = sim.simulate(sim.laws.chinchilla.published["besiroglu2024"], seed=0)
+    with pytest.raises(ArgumentError, match=r"law is a str; .*similitude.laws.get\('chinchilla'\)"):
+        sim.fit("chinchilla", runs)
+    with pytest.raises(ArgumentError, match=r"runs is a str; .*read_runs"):
+        sim.fit(sim.laws.chinchilla, "sweep.csv")
+
+
+def test_a_fit_predicts_at_sizes_as_people_write_them():
+    fit = sim.fit(sim.laws.chinchilla, sim.simulate(sim.laws.chinchilla.published["besiroglu2024"], seed=0))
+    made = fit.predict(N="7B", D="140B")
+    assert made.value == fit.predict(N=7e9, D=140e9).value
+    assert made.at == {"N": 7e9, "D": 140e9}

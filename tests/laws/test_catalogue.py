@@ -196,3 +196,15 @@ def test_a_stored_application_must_fit_its_form():
             laws.law_from_dict({**good, **change})
     with pytest.raises(DataError):
         laws.law_from_dict([])  # pyright: ignore[reportArgumentType]
+
+
+def test_inputs_may_be_written_as_people_write_them():
+    estimate = laws.chinchilla.published["besiroglu2024"]
+    assert estimate.value(N="70B", D="1.4T tokens") == estimate.value(N=70e9, D=1.4e12)
+    made = estimate.predict(N=["7B", "70B"], D="1.4T")
+    assert list(made.value) == list(estimate.value(N=[7e9, 70e9], D=1.4e12))
+    assert made.at == {"N": [7e9, 70e9], "D": 1.4e12}
+    with pytest.raises(ArgumentError, match="N: 'big' is not a number"):
+        estimate.value(N="big", D=1e12)
+    with pytest.raises(ArgumentError, match=r"N = \{\}; expected a number"):
+        estimate.value(N={}, D=1e12)

@@ -287,3 +287,9 @@ def test_a_download_is_kept(nowhere, server):
     assert provider.find_original("x", url, "data/other.csv", digest) == path
     with pytest.raises(DataError, match=r"cannot be fetched \(HTTPError\)"):
         provider.find_original("y", url, "data/other.csv", digest)
+
+
+@needs_data
+@pytest.mark.usefixtures("data")
+def test_the_unit_of_a_published_loss_is_no_assumption():
+    assert not any("nats/token" in note for note in datasets.load("chinchilla-epoch").assumed)

@@ -118,7 +118,7 @@ def test_values_as_people_write_them():
     runs = read_runs(text)
     np.testing.assert_array_equal(runs.column("N"), [1.3e9, 7e7, 1e6])
     np.testing.assert_array_equal(runs.column("D"), [2e13, 1e9, 3e9])
-    assert sum("written as text" in a for a in runs.assumed) == 2
+    assert not any("written as text" in a for a in runs.assumed)
 
 
 def test_quoted_numbers_and_missing_cells(tmp_path):
@@ -209,7 +209,7 @@ def test_choice_of_columns():
 def test_names_people_use(names):
     runs = read_runs(dict(zip(names, [[1e8], [2e9], [3.0]])))
     assert runs.names == ("N", "D", "loss")
-    assert len(runs.assumed) == 3
+    assert len(runs.assumed) == 4  # three roles, and the unit of the loss
 
 
 @pytest.mark.parametrize("name", ["Training FLOP", "flops", "FLOPs", "compute", "train_flops", "C"])
@@ -266,3 +266,59 @@ def test_a_million_rows(tmp_path):
     runs = read_runs(tmp_path / "a.csv")
     assert len(runs) == n
     assert len(runs.where("N < '500M'").mark_outliers("loss > 3.9").kept) < n / 2
+
+
+@pytest.mark.parametrize(
+    ("column", "unit", "values"),
+    [
+        ("bpb", BITS_PER_BYTE, [0.9, 0.8]),
+        ("val_bits_per_byte", BITS_PER_BYTE, [0.9, 0.8]),
+        ("bits_per_token_loss", NATS_PER_TOKEN, [0.9 * np.log(2), 0.8 * np.log(2)]),
+        ("C4 ppl", NATS_PER_TOKEN, [np.log(0.9), np.log(0.8)]),
+    ],
+)
+def test_a_loss_column_states_its_unit_in_its_name(column, unit, values):
+    runs = read_runs({"n_params": [1e8, 2e8], "tokens": [1e9, 2e9], column: [0.9, 0.8]}, loss=column, check=False)
+    assert runs.units["loss"] == unit
+    np.testing.assert_allclose(runs.column("loss"), values)
+    assert any(column in a and "as its name says" in a for a in runs.assumed)
+
+
+def test_a_loss_in_bits_must_say_per_what():
+    table = {"loss_bits": [0.9, 0.8]}
+    with pytest.raises(DataError, match=r"'loss_bits'.*bits/byte.*bits/token"):
+        read_runs(table, loss="loss_bits")
+    assert read_runs(table, loss="loss_bits", units={"loss": "bits/byte"}).units["loss"] == BITS_PER_BYTE
+
+
+def test_a_unit_that_nobody_stated_is_noted():
+    assert any("nats/token" in a for a in read_runs(TABLE).assumed)
+    assert not any("taken to be" in a for a in read_runs(TABLE, units={"loss": "nats/token"}).assumed)
+
+
+def test_compute_that_contradicts_parameters_and_tokens_is_noted():
+    n, d = np.array([1e8, 2e8, 4e8, 8e8]), np.array([2e9, 4e9, 8e9, 16e9])
+    even = {"N": n, "D": d, "flops": 6.4 * n * d, "loss": [3.2, 3.0, 2.8, 2.6]}
+    assert not any("disagrees" in a for a in read_runs(even).assumed)
+    odd = even | {"flops": 6 * n * d * np.array([1, 1, 3000, 1])}
+    notes = [a for a in read_runs(odd).assumed if "disagrees" in a]
+    assert len(notes) == 1
+    assert "'flops'" in notes[0]
+    assert "3e+03 times in row 3" in notes[0]
+
+
+def test_a_column_says_how_parameters_are_counted():
+    runs = read_runs(TABLE | {"counting": ["Total", "total", None]})
+    assert runs.counts == "total"
+    assert any("'counting'" in a for a in runs.assumed)
+    assert read_runs(TABLE | {"counts": [3, 4, 5]}).counts == "undeclared"
+
+
+def test_two_ways_of_counting_parameters_in_one_column_are_refused():
+    table = TABLE | {"counts": ["total", "non-embedding", "total"]}
+    with pytest.raises(DataError, match="'counts': row 1 counts N 'total' and row 2 counts N 'without embeddings'"):
+        read_runs(table)
+    assert read_runs(table, where="counts == 'total'").counts == "total"
+    assert read_runs(table, counts="active").counts == "active"
+    with pytest.raises(DataError, match="'total_params' says 'total'"):
+        read_runs({"total_params": [1e8], "tokens": [2e9], "loss": [3.0], "counts": ["active"]})

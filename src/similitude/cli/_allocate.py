@@ -10,6 +10,7 @@ from similitude._errors import ArgumentError
 from similitude.cli._options import json_option, reading_options, seed_option
 from similitude.cli._output import print_json, print_text
 from similitude.cli._progress import working
+from similitude.cli._remedies import text_as_options
 from similitude.cli._sources import read_tables, tell
 
 _EPILOG = """\b
@@ -62,4 +63,6 @@ def command(
             found = isoflop(table, budget=budget, level=level)
             found = found.corrected() if corrected else found
     tell(table)
-    print_json(found.to_dict()) if as_json else print_text("\n\n".join(str(view) for view in found.view()))
+    print_json(found.to_dict()) if as_json else print_text(
+        text_as_options("\n\n".join(str(view) for view in found.view()))
+    )

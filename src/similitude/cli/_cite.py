@@ -10,7 +10,7 @@ import click
 from similitude._errors import ArgumentError
 from similitude.cli._options import json_option
 from similitude.cli._output import print_json, print_text
-from similitude.cli._sources import data_set_of, read_estimate
+from similitude.cli._sources import data_set_of, read_estimates
 
 _EPILOG = """\b
 Examples:
@@ -30,21 +30,21 @@ def command(things: tuple[str, ...], as_json: bool) -> None:
     """
     from similitude.reports import cite
 
-    text = cite(*(_thing(name) for name in things))
+    text = cite(*(thing for name in things for thing in _things(name)))
     print_json({"bibtex": text}) if as_json else print_text(text)
 
 
-def _thing(name: str) -> Any:
+def _things(name: str) -> list[Any]:
     from similitude.laws import catalogue
     from similitude.runs import datasets
 
     if name in catalogue() and not Path(name).exists():
-        return catalogue()[name]
+        return [catalogue()[name]]
     published = data_set_of(name)
     if published is not None:
-        return datasets.show(published.partition("/")[0])
+        return [datasets.show(published.partition("/")[0])]
     if not Path(name).exists() and name != "-" and ":" not in name:
         raise ArgumentError(
             f"{name}: neither a file, nor a law, nor a data set; see 'similitude laws' and 'similitude data'"
         )
-    return read_estimate(name)
+    return read_estimates(name)

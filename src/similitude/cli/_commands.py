@@ -35,7 +35,7 @@ Examples:
   similitude plan fit.json --flop 1e24
 
 A published set such as chinchilla:besiroglu2024 stands wherever a FIT is expected, and "-" is standard input. Every
-command takes --json: one document on standard output, all else on standard error.
+command but completion takes --json: one document on standard output, all else on standard error.
 
 Exit codes: 0 done, 1 a gate that was asked for failed, 2 arguments and formulas, 3 data or a question they cannot
 answer, 4 the best optimum found is none, 130 interrupted."""

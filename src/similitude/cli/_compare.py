@@ -12,6 +12,7 @@ from similitude.cli import _parse
 from similitude.cli._options import json_option, law_names, reading_options, seed_option
 from similitude.cli._output import print_json, print_text
 from similitude.cli._progress import working
+from similitude.cli._remedies import text_as_options
 from similitude.cli._sources import find_law, read_tables, tell
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def command(runs: tuple[str, ...], names: tuple[str, ...], hold_out: str, as_jso
     if not any(score.fit is not None for score in result.scores):
         raise DataError(f"none of these laws could be fitted: {result.scores[0].note}")
     tell(table)
-    print_json(result.to_dict()) if as_json else print_text("\n\n".join(str(view) for view in result.view()))
+    print_json(result.to_dict()) if as_json else print_text(
+        text_as_options("\n\n".join(str(view) for view in result.view()))
+    )
 
 
 def split_laws(text: str) -> list[str]:

@@ -12,6 +12,7 @@ from similitude._errors import ArgumentError, DataError
 from similitude.cli._options import json_option, seed_option
 from similitude.cli._output import note, print_json, print_text, to_json, write_file
 from similitude.cli._progress import working
+from similitude.cli._remedies import text_as_options
 
 if TYPE_CHECKING:
     from similitude.runs import Runs
@@ -117,7 +118,7 @@ def _write(folder: Path, results: list[Any]) -> dict[str, str]:
 
 
 def _step(title: str, result: Any) -> None:
-    print_text(f"{title}\n{'=' * len(title)}\n{result}\n")
+    print_text(text_as_options(f"{title}\n{'=' * len(title)}\n{result}\n"))
 
 
 def _silent(title: str, result: Any) -> None:

@@ -84,7 +84,7 @@ def _page(law: Law) -> str:
 
     inputs = ", ".join(f"{k} ({u})" if str(u) else k for k, u in law.inputs.items())
     facts = [law.text(), *(" ".join(part.split()) for part in law.doc.split("\n\n"))]
-    facts += [f"Inputs: {inputs}. Output: {law.output or 'that of the runs'}."]
+    facts += [f"Inputs: {inputs}. Output: {str(law.output) or 'that of the runs'}."]
     facts += [f"Holds for: {law.validity.rstrip('.')}."] if law.validity else []
     facts += [f"Source: {law.source}."] if law.source else []
     parts: list[Any] = [Text(law.title, facts)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,19 +11,14 @@ import click
 
 from similitude._errors import SimilitudeError
 from similitude.cli._commands import root
+from similitude.cli._output import clean
+from similitude.cli._remedies import as_options
 
 __all__ = ["main"]
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141  # as a program that the signal ended
 INTERNAL = 70  # the convention for an error in the program itself
-_RENAMED = {"max_parameters": "max-params"}
-_BOTH = re.compile(r" \(on the command line [^)]*\)")
-_ENTRY = re.compile(r"\b(units|inputs?|at|fix|columns?)=\{'(\w+)': '?([^'}]*)'?\}")
-_ARGUMENT = re.compile(
-    r"(?<![-\w])(not_finite|censored|outliers|flop_rule|counts|method|noise|hold_out|objective|delta|level|seed|where"
-    r"|flop|gpus|days|dollars|price|mfu|inference_tokens|max_parameters|N|D|C|loss)=('[^']*')?(?=[\s,;:)]|$)"
-)
 NEW_ISSUE = "please report it with the command and the output of SIMILITUDE_DEBUG=1"
 
 
@@ -71,25 +65,10 @@ def _fail(sentence: str, code: int, error: BaseException) -> int:
     return _say(sentence, code)
 
 
-def as_options(sentence: str) -> str:
-    """A remedy written as an argument in Python, as the option it is here.
-
-    >>> as_options("drop it with not_finite='drop', or units={'loss': 'perplexity'}, else check=False")
-    'drop it with --not-finite drop, or --units loss=perplexity, else --no-check'
-    """
-    sentence = _BOTH.sub("", sentence.replace("check=False", "--no-check"))
-    sentence = _ENTRY.sub(lambda m: f"--{m[1].removesuffix('s') if m[1] != 'units' else m[1]} {m[2]}={m[3]}", sentence)
-    return _ARGUMENT.sub(lambda m: f"--{_RENAMED.get(m[1], m[1]).replace('_', '-')}{_value(m[2])}", sentence)
-
-
-def _value(text: str | None) -> str:
-    return "" if text is None else f" {text[1:-1] if ' ' not in text else text}"
-
-
 def _say(sentence: str, code: int) -> int:
     try:
         sys.stdout.flush()
-        print(f"similitude: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
+        print(f"similitude: {clean(' '.join(sentence.split()))}", file=sys.stderr, flush=True)
     except BrokenPipeError:
         _silence()
     return code

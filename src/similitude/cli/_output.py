@@ -6,6 +6,7 @@ import json
 import math
 import os
 import sys
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from typing import Any
 import click
 
 from similitude._errors import ArgumentError
+from similitude.cli._remedies import text_as_options
 
-__all__ = ["check_target", "note", "print_json", "print_text", "to_json", "write_file"]
+__all__ = ["check_target", "clean", "note", "print_json", "print_text", "to_json", "write_file"]
 
 
 def plain(value: Any) -> Any:
@@ -45,15 +47,19 @@ def print_json(document: Any, *, compact: bool = False) -> None:
 
 
 def print_text(text: Any, *, error: bool = False) -> None:
-    """A result's own text; a view is drawn as wide as the terminal is, and in its colours."""
+    """A result's own text; a view is drawn as wide as the terminal is, and in its colours.
+
+    Remedies in a result are told as options; a string is printed as it is.
+    """
     from similitude._view import View
 
     stream = sys.stderr if error else sys.stdout
+    result = not isinstance(text, str)
     if isinstance(text, View):
         from similitude.reports import draw_text, wants_color
 
         text = draw_text(text, width=_width(stream), color=wants_color(stream))
-    _print(str(text), stream)
+    _print(clean(text_as_options(str(text)), "Cf") if result else text, stream)
 
 
 def _width(stream: Any) -> int:
@@ -65,7 +71,17 @@ def _width(stream: Any) -> int:
 
 def note(sentence: str) -> None:
     """Something worth knowing, on standard error."""
-    _print(f"similitude: {sentence}", sys.stderr)
+    _print(f"similitude: {clean(text_as_options(sentence))}", sys.stderr)
+
+
+def clean(text: str, kinds: str = "Cc Cf") -> str:
+    """The text with characters that draw nothing or turn the line's direction, Cf, or control it, Cc, as escapes.
+
+    >>> clean("a\\u202eb.csv\\u200b")
+    'a\\\\u202eb.csv\\\\u200b'
+    """
+    odd = {c for c in text if unicodedata.category(c) in kinds and c not in "\n\t"}
+    return text.translate({ord(c): ascii(c)[1:-1] for c in odd}) if odd else text
 
 
 def _print(text: str, stream: Any) -> None:

@@ -61,9 +61,15 @@ def _at_each(estimate: Estimate, at: tuple[str, ...], level: float | None) -> li
 
 
 def _symbol(estimate: Estimate, name: str) -> str:
-    """The law's own name of an input that is called as its column was."""
-    renamed = getattr(getattr(estimate, "runs", None), "original_names", {})
-    return name if name in estimate.law.inputs else renamed.get(name, name)
+    """The fit's own name of an input that is called as its column was, or as in the law of the catalogue."""
+    from similitude.laws import catalogue
+
+    law = estimate.law
+    if name in law.inputs:
+        return name
+    listed = catalogue().get(law.name)
+    symbols = dict(zip(listed.inputs, law.inputs)) if listed and len(listed.inputs) == len(law.inputs) else {}
+    return (symbols | dict(getattr(getattr(estimate, "runs", None), "original_names", {}))).get(name, name)
 
 
 def _at_table(estimate: Estimate, source: str, level: float | None) -> list[Prediction]:

@@ -13,6 +13,7 @@ from similitude.cli import _parse
 from similitude.cli._output import note
 
 if TYPE_CHECKING:
+    from similitude.fitting import Fit
     from similitude.laws import Estimate, Law
     from similitude.runs import Runs
 
@@ -21,6 +22,7 @@ __all__ = [
     "find_law",
     "is_formula",
     "read_estimate",
+    "read_estimates",
     "read_fits",
     "read_points",
     "read_tables",
@@ -165,7 +167,7 @@ def find_law(
     if unknown := [n for n in found if n not in names]:
         raise ArgumentError(f"--input {unknown[0]}: the formula {text!r} has no such name (it has {', '.join(names)})")
     if not found:
-        there = "" if runs is None else f" (the columns of {runs.source} are: {', '.join(runs.names)})"
+        there = "" if runs is None else f" (the columns of {runs.source} are: {', '.join(_own_names(runs))})"
         raise ArgumentError(
             f"the formula {text!r} names no column of the runs{there}; write one, or name it: --input x=D"
         )
@@ -175,7 +177,8 @@ def find_law(
 
 
 def _is_input(name: str, runs: Runs) -> bool:
-    """A column of numbers under its own name, or an input that follows from others."""
+    """A column of numbers under its role's name or the user's own, or an input that follows from others."""
+    name = runs.original_names.get(name, name)
     if name in runs.names:
         return name != runs.output and runs.frame[name].dtype.is_numeric()
     if name not in ("N", "D", "C", "M"):
@@ -187,9 +190,16 @@ def _is_input(name: str, runs: Runs) -> bool:
     return True
 
 
+def _own_names(runs: Runs) -> list[str]:
+    """The columns as the user knows them."""
+    there = {new: old for old, new in runs.original_names.items()}
+    return [there.get(name, name) for name in runs.names]
+
+
 def _unit(name: str, runs: Runs | None) -> Any:
     from similitude.runs._roles import ROLES
 
+    name = name if runs is None else runs.original_names.get(name, name)
     if runs is not None and name in runs.units:
         return runs.units[name]
     return ROLES[name].unit if name in ROLES else _score()
@@ -231,19 +241,38 @@ def _is_law(name: str) -> bool:
 
 
 def _one_of(document: Mapping[str, Any], source: str, group: str | None) -> Estimate:
-    from similitude.fitting import Fit
-
     if document.get("schema") != SCHEMA_OF_GROUPS:
         if group is not None:
             raise ArgumentError(f"--group {group}: {source} holds one fit, not one for each group")
-        return Fit.from_dict(document)
+        return _restored(document, source)
     fits = document.get("fits")
     if not isinstance(fits, Mapping) or not fits:
         raise DataError(f"{source} is damaged: it should hold a fit for each group; fit again")
     if group is None or group not in fits:
         said = "choose one with --group" if group is None else f"none is '{group}'{did_you_mean(group, fits)}"
         raise ArgumentError(f"{source} holds fits by {document.get('by')} ({', '.join(fits)}): {said}")
-    return Fit.from_dict(fits[group])
+    return _restored(fits[group], f"{source}, group {group}")
+
+
+def _restored(document: Mapping[str, Any], source: str) -> Fit:
+    """The fit of a document; what is wrong with it is said of the file."""
+    from similitude.fitting import Fit
+
+    try:
+        return Fit.from_dict(document)
+    except DataError as error:
+        label = "standard input" if source == "-" else source
+        raise DataError(f"{label}: {error}") from None
+
+
+def read_estimates(source: str) -> list[Estimate]:
+    """Every fit of a FIT file, one or a group each, or the published set written as law:set."""
+    if source != "-" and not Path(source).exists() and _names_a_set(source):
+        return [read_estimate(source)]
+    document = read_fits(source)
+    if document.get("schema") != SCHEMA_OF_GROUPS or not isinstance(document.get("fits"), Mapping):
+        return [_one_of(document, source, None)]
+    return [_one_of(document, source, group) for group in document["fits"]] or [_one_of(document, source, None)]
 
 
 def read_fits(source: str) -> Mapping[str, Any]:

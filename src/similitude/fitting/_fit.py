@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from similitude._errors import ConvergenceError, QuestionError
+from similitude._errors import ArgumentError, ConvergenceError, QuestionError
 from similitude.fitting import _diagnose
 from similitude.fitting._bootstrap import Bootstrap, bootstrap
 from similitude.fitting._new_run import new_run_ends
@@ -29,6 +29,7 @@ from similitude.fitting._profile import (
 )
 from similitude.fitting._solve import Convergence, Solution, solve
 from similitude.laws import Estimate, Law, Prediction
+from similitude.laws._law import read_input
 from similitude.runs import Runs
 
 if TYPE_CHECKING:
@@ -169,6 +170,7 @@ class Fit(Estimate):
         """
         level = self.level if level is None else Intervals(level=level).level
         arrays = self.law.check_inputs(inputs)
+        inputs = {k: read_input(v) for k, v in inputs.items()}
         shape = np.broadcast_shapes(*(a.shape for a in arrays.values()))
         flat = {k: np.broadcast_to(a, shape).ravel() for k, a in arrays.items()}
         self._refuse_off_ray(flat)
@@ -383,6 +385,7 @@ def fit(
     >>> sim.fit(sim.laws.chinchilla, runs).convergence.converged
     True
     """
+    _refuse_other_kinds(law, runs)
     objective = _objective(objective, delta)
     intervals = Intervals(method=intervals) if isinstance(intervals, str) else intervals or Intervals()
     constraints = Constraints.of(fix, tie, bound, prior, start)
@@ -393,6 +396,14 @@ def fit(
         by,
         {k: _fit_one(bind(law, r, inputs), r, objective, constraints, intervals, seed) for k, r in groups.items()},
     )
+
+
+def _refuse_other_kinds(law: Any, runs: Any) -> None:
+    if not isinstance(law, Law):
+        remedy = f"; similitude.laws.get({law!r}) finds one by name" if isinstance(law, str) else ""
+        raise ArgumentError(f"law is a {type(law).__name__}; expected a Law such as similitude.laws.chinchilla{remedy}")
+    if not isinstance(runs, Runs):
+        raise ArgumentError(f"runs is a {type(runs).__name__}; expected Runs, read them with similitude.read_runs(...)")
 
 
 def _objective(objective: Objective | str | None, delta: float | None) -> Objective:

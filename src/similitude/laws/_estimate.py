@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from similitude._errors import ArgumentError
-from similitude.laws._law import Law, Published, Source
+from similitude.laws._law import Law, Published, Source, read_input
 
 __all__ = ["Estimate", "Prediction", "read_digits"]
 
@@ -117,7 +117,7 @@ class Estimate:
         return f"{type(self).__name__}({self.label}: {', '.join(f'{k}={v:.6g}' for k, v in self.values.items())})"
 
     def value(self, **inputs: Any) -> Any:
-        """The law's value at inputs (scalars or arrays that broadcast), without an interval.
+        """The law's value at inputs (scalars, text such as "7B", or arrays that broadcast), without an interval.
 
         Raises ArgumentError for a missing, unknown or non-positive input.
         """
@@ -135,5 +135,6 @@ class Estimate:
                 "fit the law to runs to have one"
             )
         value = self.value(**inputs)
+        inputs = {k: read_input(v) for k, v in inputs.items()}
         unknown = None if np.ndim(value) == 0 else np.full(np.shape(value), np.nan)
         return Prediction(inputs, value, unknown, unknown, None, None, unknown, unknown, str(self.law.output))

@@ -12,13 +12,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from similitude._errors import ArgumentError, did_you_mean
-from similitude._quantity import Unit
+from similitude._quantity import Quantity, Unit, parse_quantity
 from similitude.laws._words import Parameter
 
 if TYPE_CHECKING:
     from similitude.laws._estimate import Estimate
 
-__all__ = ["Law", "Published", "Source", "law", "paper", "published"]
+__all__ = ["Law", "Published", "Source", "law", "paper", "published", "read_input"]
+
+
+def read_input(value: Any) -> Any:
+    """An input as numbers: text such as "7B" is read, also within a list; anything else stays as it is.
+
+    Raises ArgumentError for text that is no number.
+
+    >>> read_input("7B"), read_input(["1B", "20T tokens"]), read_input(3.0)
+    (7000000000.0, [1000000000.0, 20000000000000.0], 3.0)
+    """
+    if isinstance(value, str):
+        read = parse_quantity(value)
+        return read.value if isinstance(read, Quantity) else read
+    return [read_input(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +223,7 @@ class Law:
             raise ArgumentError(f"law '{self.name}' needs a value for {', '.join(missing)}")
 
     def check_inputs(self, given: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """The inputs as float arrays, all of them and no others; ArgumentError otherwise."""
+        """The inputs as float arrays, all of them and no others; ArgumentError otherwise. Text is read: "7B"."""
         for name in given:
             if name not in self.inputs:
                 raise ArgumentError(
@@ -221,7 +235,7 @@ class Law:
             raise ArgumentError(
                 f"law '{self.name}' needs {', '.join(missing)} as well as {', '.join(given) or 'nothing'}"
             )
-        arrays = {k: np.asarray(v, float) for k, v in given.items()}
+        arrays = {k: _as_floats(k, v) for k, v in given.items()}
         for name, value in arrays.items():
             usable = np.isfinite(value) & ((value > 0) | (not self.positive_inputs))
             if not np.all(usable):
@@ -229,6 +243,15 @@ class Law:
                 wanted = "positive and finite" if self.positive_inputs else "finite"
                 raise ArgumentError(f"{name} = {bad:g}: inputs of law '{self.name}' must be {wanted}")
         return arrays
+
+
+def _as_floats(name: str, value: Any) -> np.ndarray:
+    try:
+        return np.asarray(read_input(value), float)
+    except ArgumentError as error:
+        raise ArgumentError(f"{name}: {error}") from None
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name} = {value!r}; expected a number such as 7e9 or '7B', or an array of them") from None
 
 
 def law(

@@ -14,13 +14,26 @@ from similitude._quantity import NATS_PER_TOKEN, SCORE, Unit, parse_unit
 from ._check import check_plausible, check_values, first_row
 from ._numbers import guess_kind, read_flags, read_numbers
 from ._open import Raw, open_source
-from ._roles import COUNT_COLUMNS, COUNTS, NUMERIC, ROLES, bind_roles, fold, require_column
+from ._roles import (
+    COUNT_COLUMNS,
+    COUNTS,
+    NUMERIC,
+    ROLES,
+    bind_roles,
+    fold,
+    require_column,
+    stated_convention,
+    unit_by_name,
+)
 from ._table import Runs
 
 if TYPE_CHECKING:
     import polars as pl
 
-_LOSS_WORDS = ("loss", "nll", "cross_entropy", "ppl", "perplexity", "bpb")
+_LOSS_WORDS = ("loss", "nll", "cross_entropy", "ppl", "perplexity", "bpb", "bits")
+_COUNTING = ("counts", "counting", "count_convention", "counting_convention")
+_UNEVEN = 3.0  # rules of FLOP per parameter and token differ by less than this within one sweep
+TAKEN_AS_NATS = "is taken to be in nats/token"
 _CENSORED = ("censored", "diverged", "crashed")
 
 
@@ -140,10 +153,11 @@ def _build(raw: Raw, given: dict[str, str], units: dict[str, str | Unit], option
     table = _marked(table, options)
     if options.where:
         table = _chosen(table, options.where, units, binding.header_units)
+    table = _counts_by_column(table, options.counts)
     table = _numbers(table, units, binding.header_units)
     table = _settle_output(table, options.not_finite)
     _check(table, options.check)
-    return table
+    return _note_compute(table)
 
 
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:
@@ -209,6 +223,49 @@ def _note_counts(table: Runs, options: _Options, column: str) -> Runs:
     return replace(table, assumed=(*table.assumed, f"N counts {table.counts}, as its column '{column}' says"))
 
 
+def _counts_by_column(table: Runs, given: str | None) -> Runs:
+    """The convention that a column named counts or counting states; two of them cannot be one N."""
+    column = next((n for n in table.names if fold(n) in _COUNTING), None)
+    if column is None or given is not None:
+        return table
+    said = [stated_convention(label) for label in table.labels(column).tolist()]
+    known = [c for c in dict.fromkeys(said) if c is not None]
+    if len(known) > 1:
+        first, second = (f"row {table.row_numbers[said.index(c)]} counts N '{c}'" for c in known[:2])
+        raise DataError(
+            f"{table.source}, column '{column}': {first} and {second}; expected one convention: bring N to one and "
+            f"say which with counts='{known[0]}', or keep the runs of one with where="
+        )
+    if not known:
+        return table
+    if table.counts not in ("undeclared", known[0]):
+        raise DataError(
+            f"{table.source}, column '{column}': N is counted '{known[0]}', but the name of its own column "
+            f"'{column_name(table, 'N')}' says '{table.counts}'; say which holds with counts='{known[0]}'"
+        )
+    note = f"N counts {known[0]}, as column '{column}' says"
+    return table if table.counts == known[0] else replace(table, counts=known[0], assumed=(*table.assumed, note))
+
+
+def _note_compute(table: Runs) -> Runs:
+    """A note where C is not one multiple of N times D: laws of N and D then do not see what C says."""
+    if not {"N", "D", "C"} <= set(table.names):
+        return table
+    n, d, c = (table.column(name) for name in "NDC")
+    with np.errstate(all="ignore"):
+        ratio = c / (6 * n * d)
+    known = np.isfinite(ratio) & ~table.censored & ~table.outliers
+    if not known.any() or ratio[known].max() <= _UNEVEN * ratio[known].min():
+        return table
+    low, high = (pick(np.where(known, ratio, np.nan)) for pick in (np.nanargmin, np.nanargmax))
+    note = (
+        f"column '{column_name(table, 'C')}' disagrees with N and D: C is {ratio[low]:.3g} times 6ND in row "
+        f"{table.row_numbers[low]} and {ratio[high]:.3g} times in row {table.row_numbers[high]}; "
+        "check it, a law of N and D does not use it"
+    )
+    return replace(table, assumed=(*table.assumed, note))
+
+
 def _marked(table: Runs, options: _Options) -> Runs:
     """Censored runs and outliers, from the columns that say so."""
     censored = options.censored or next((n for n in table.names if fold(n) in _CENSORED), None)
@@ -265,11 +322,27 @@ def _one_column(
     expected = ROLES[name].unit if name in ROLES else SCORE
     if written and unit is None and name in ROLES and written.kind not in (expected.kind, "perplexity"):
         raise DataError(f"{where}: the values are in {written}; expected {ROLES[name].meaning}")
+    notes = []
+    if unit is None and written is None and name == "loss":
+        factor, unit, notes = _loss_unit(column_name(table, name), where)
     unit = unit or written or expected
-    notes = [f"column '{column_name(table, name)}' has values written as text"] if by_hand else []
     if unit.kind == "perplexity" and name == "loss":
         return series.log(), NATS_PER_TOKEN, [*notes, "loss is the logarithm of the perplexity"]
     return series * factor if factor != 1 else series, unit, notes
+
+
+def _loss_unit(column: str, where: str) -> tuple[float, Unit, list[str]]:
+    """The factor and unit that the name of a loss column states, else nats per token, with a note on it."""
+    named = unit_by_name(column)
+    if named == "bits":
+        raise DataError(
+            f"{where}: its name speaks of bits; expected to be told per what: "
+            "units={'loss': 'bits/byte'} or units={'loss': 'bits/token'}"
+        )
+    if named is None:
+        return 1.0, NATS_PER_TOKEN, [f"column '{column}' {TAKEN_AS_NATS}"]
+    factor, unit = parse_unit(named)
+    return factor, unit or NATS_PER_TOKEN, [f"column '{column}' is in {named}, as its name says"]
 
 
 def column_name(table: Runs, name: str) -> str:

@@ -132,6 +132,29 @@ COUNT_COLUMNS: dict[str, str] = {
     for name in names.split()
 }
 
+_CONVENTIONS = {
+    "total": "total",
+    "all": "total",
+    "with_embeddings": "total",
+    "without_embeddings": "without embeddings",
+    "no_embeddings": "without embeddings",
+    "non_embedding": "without embeddings",
+    "nonembedding": "without embeddings",
+    "without_embeddings_and_head": "without embeddings and head",
+    "active": "active",
+}
+
+# words in a folded name -> the unit that they state, the first that fits; "bits" leaves open per what
+_UNIT_NAMES = {
+    "bpb": "bits/byte",
+    "bits_per_byte": "bits/byte",
+    "bits_byte": "bits/byte",
+    "bits_per_token": "bits/token",
+    "bits_token": "bits/token",
+    "ppl": "perplexity",
+    "perplexity": "perplexity",
+    "bits": "bits",
+}
 _BRACKETS = re.compile(r"(.+?)\s*[\(\[](.+?)[\)\]]\s*")
 
 
@@ -213,6 +236,25 @@ def _tier(role: Role, column: str) -> int | None:
     if tier is None and (match := _BRACKETS.fullmatch(column)) and _unit_in_header(column):
         tier = role.tier(match[1])
     return tier
+
+
+def stated_convention(label: str) -> str | None:
+    """The counting convention that a cell states, None when it is none.
+
+    >>> stated_convention("non-embedding"), stated_convention("Total"), stated_convention("12")
+    ('without embeddings', 'total', None)
+    """
+    return _CONVENTIONS.get(fold(label))
+
+
+def unit_by_name(column: str) -> str | None:
+    """The unit of a loss that a column's name states; "bits" when it does not say per what; None when it is silent.
+
+    >>> unit_by_name("val_bpb"), unit_by_name("C4 perplexity"), unit_by_name("val_loss")
+    ('bits/byte', 'perplexity', None)
+    """
+    name = f"_{fold(column)}_"
+    return next((unit for words, unit in _UNIT_NAMES.items() if f"_{words}_" in name), None)
 
 
 def _unit_in_header(column: str) -> tuple[float, Unit | None] | None:

@@ -22,7 +22,7 @@ from similitude._errors import ArgumentError, DataError, did_you_mean
 
 from ._numbers import read_flags
 from ._provider import find_local, find_original
-from ._read import read_runs
+from ._read import TAKEN_AS_NATS, read_runs
 from ._table import Runs
 
 __all__ = ["DataSet", "DataTable", "list", "load", "show"]
@@ -132,7 +132,9 @@ def load(
     chosen = entry.table(table)
     columns = {**chosen.columns, **({"loss": loss} if loss else {})}
     runs = read_runs(entry.path(chosen.name), columns=columns, name=_called(entry, chosen), check=False)
-    runs = replace(runs, citation=entry.citation, licence=entry.licence, provenance=(_read(entry, chosen, runs),))
+    known = tuple(note for note in runs.assumed if not note.endswith(TAKEN_AS_NATS))  # its authors say so
+    runs = replace(runs, citation=entry.citation, licence=entry.licence, assumed=known)
+    runs = replace(runs, provenance=(_read(entry, chosen, runs),))
     runs = _mark(_name_runs(runs, chosen), entry) if outliers != "unmarked" else _name_runs(runs, chosen)
     runs = _selected(runs, entry, equals)
     runs = runs.with_inputs(entry.derive) if entry.derive else runs
