@@ -174,9 +174,10 @@ class Fit(Estimate):
         self._refuse_off_ray(flat)
         value = np.asarray(self.law.evaluate(flat, self.values), float) * np.ones(len(next(iter(flat.values()))))
         ends = self._prediction_ends(flat, level)
-        notes = ()
+        notes = _diagnose.range_notes(self, flat)
         if len(value) > MANY_POINTS and not self._by_delta and self.resampled is None:
             notes = (
+                *notes,
                 f"more than {MANY_POINTS:,} points: intervals by the delta method, which a profile may differ from",
             )
         new = new_run_ends(self, flat, value, ends, level)
