@@ -58,7 +58,8 @@ def parameter_table(fit: Fit) -> Table:
 def _cell(fit: Fit, value: float, low: float | None, high: float | None, state: str) -> Any:
     if state == "fixed":
         return value
-    return Interval(value, low, high) if fit.identified else "not determined"
+    known = fit.identified and not (low is None and high is None)
+    return Interval(value, low, high) if known else "not determined"
 
 
 def summary(fit: Fit) -> Text:
