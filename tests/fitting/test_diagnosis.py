@@ -142,3 +142,34 @@ def test_the_frame_of_a_fit_holds_what_it_prints():
     assert (row["value"].item(), row["low"].item()) == (fit.values["alpha"], fit.ends["alpha"][0])
     assert "Fit(chinchilla on 20 runs" in repr(fit)
     assert "20 runs of simulated from" in str(fit)
+
+
+def test_an_input_held_constant_did_not_move_with_the_other():
+    """Its term fixed, the rest is a law of N alone, and was refused as if N and D had always moved together."""
+    runs = sim.simulate(TRUTH, points={"N": np.geomspace(2e7, 5e9, 13), "D": np.full(13, 1e10)}, noise=0.001, seed=1)
+    fixed = {"B": TRUTH.values["B"], "beta": TRUTH.values["beta"]}
+    fit = sim.fit(sim.laws.chinchilla, runs, fix=fixed)
+    assert fit.condition > 80
+    assert fit.identified
+    assert not any("moved together" in w for w in fit.warnings)
+    low, high = fit.ends["alpha"]
+    assert low < TRUTH.values["alpha"] < high
+
+
+def test_a_parameter_open_on_both_sides_is_not_determined():
+    from dataclasses import replace
+
+    fit = sim.fit(sim.laws.chinchilla, sim.simulate(TRUTH, noise=0.003, seed=1), intervals="delta")
+    assert "not determined" not in str(fit)
+    assert str(replace(fit, ends={**fit.ends, "B": (None, None)})).count("not determined") == 1
+
+
+def test_an_input_held_constant_with_its_term_free_determines_nothing():
+    from similitude.fitting._diagnose import ray_sentence, tells_apart
+    from similitude.fitting._prepare import Observed
+
+    inputs = {"N": np.geomspace(1e7, 1e9, 9), "D": np.full(9, 1e10)}
+    observed = Observed(inputs, np.ones(9), np.arange(9))
+    assert tells_apart(observed, 500.0)
+    assert not tells_apart(observed, 2e3)
+    assert "D = 1e+10" in ray_sentence(observed)

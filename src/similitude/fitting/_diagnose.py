@@ -12,7 +12,7 @@ from similitude._digits import format_number
 from similitude.fitting._bootstrap import leave_one_out
 from similitude.fitting._noise import leverages, residuals_at
 from similitude.fitting._objective import loss_terms
-from similitude.fitting._prepare import Observed
+from similitude.fitting._prepare import Observed, constant_inputs
 from similitude.fitting._profile import own_gradients
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 FLAT = 0.02  # spread of a combination of inputs, relative to the widest one, under which it was not varied
+CONDITION = 80.0  # beyond it, runs whose inputs moved together cannot tell parameters apart; good designs have 30 to 60
+HELD_CONDITION = 1e3  # the same where an input was held constant and the parameters of its term were not
 WEAK = 150.0  # condition number from which parameters are told apart with difficulty
 FEW_CLUSTERS = 12
 MANY = 100  # runs from which a sandwich estimate is steady enough to speak of
@@ -84,12 +86,28 @@ class Identifiability:
 
 
 def flat_directions(observed: Observed) -> np.ndarray:
-    """Directions of log inputs that were (nearly) not varied, one a row; none for a law of one input."""
-    if len(observed.inputs) < 2 or any(np.min(v) <= 0 for v in observed.inputs.values()):
-        return np.empty((0, len(observed.inputs)))
-    logs = np.log(np.stack(list(observed.inputs.values()), axis=1))
-    _, spread, directions = np.linalg.svd(logs - logs.mean(axis=0), full_matrices=False)
-    return directions[spread < FLAT * max(spread[0], 1e-300)]
+    """Directions of log inputs that were (nearly) not varied together, one a row; none for a law of one input.
+
+    An input that is the same in every run is left out: it did not move with the others.
+    """
+    constant = {name for name, _ in constant_inputs(observed)}
+    varied = np.array([k not in constant for k in observed.inputs], bool)
+    none = np.empty((0, len(observed.inputs)))
+    if varied.sum() < 2 or any(np.min(v) <= 0 for v in observed.inputs.values()):
+        return none
+    logs = np.log(np.stack(list(observed.inputs.values()), axis=1))[:, varied]
+    _, spread, axes = np.linalg.svd(logs - logs.mean(axis=0), full_matrices=False)
+    axes = axes[spread < FLAT * max(spread[0], 1e-300)]
+    directions = np.zeros((len(axes), varied.size))
+    directions[:, varied] = axes
+    return directions
+
+
+def tells_apart(observed: Observed, condition: float) -> bool:
+    """Whether the runs can tell the free parameters apart, from the condition number and how the inputs varied."""
+    if condition > CONDITION and flat_directions(observed).size:
+        return False
+    return not (condition > HELD_CONDITION and constant_inputs(observed))
 
 
 def off_the_ray(observed: Observed, flat: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -107,6 +125,9 @@ def off_the_ray(observed: Observed, flat: Mapping[str, np.ndarray]) -> np.ndarra
 
 def ray_sentence(observed: Observed) -> str:
     """What was not varied, in words."""
+    if not flat_directions(observed).size and (constant := constant_inputs(observed)):
+        held = " and ".join(f"{k} = {v:.4g}" for k, v in constant)
+        return f"they all have {held}, so the parameters of its term are not told apart from the others"
     if "N" in observed.inputs and "D" in observed.inputs:
         ratio = observed.inputs["D"] / observed.inputs["N"]
         if np.ptp(np.log(ratio)) < 0.2:

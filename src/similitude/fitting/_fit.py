@@ -38,7 +38,6 @@ __all__ = ["Fit", "Grouped", "fit"]
 
 LARGE = 20_000  # runs beyond which the profile and the delta method no longer differ to be seen
 MANY_POINTS = 1_000  # points of one prediction beyond which each is not profiled
-CONDITION = 80.0  # beyond it, runs whose inputs moved together cannot tell parameters apart; good designs have 30 to 60
 Target_ = Callable[[Mapping[str, Any]], Any]
 
 
@@ -137,7 +136,7 @@ class Fit(Estimate):
     @property
     def identified(self) -> bool:
         """Whether these runs can tell the parameters apart; where not, only predictions among the runs are given."""
-        return not (self.condition > CONDITION and _diagnose.flat_directions(self.observed).size)
+        return _diagnose.tells_apart(self.observed, self.condition)
 
     @property
     def largest_compute(self) -> float | None:
