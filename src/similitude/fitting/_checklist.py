@@ -43,6 +43,8 @@ def _form(fit: Fit) -> list[tuple[str, str, str]]:
 
 
 def _training(fit: Fit) -> list[tuple[str, str, str]]:
+    from similitude.fitting._views import sample_size
+
     counts = fit.runs.counts
     counted = "undeclared: tokens per parameter depend on it" if counts == "undeclared" else counts
     spans = [f"{_range(v, fit.law.inputs[k].name)}" for k, v in fit.observed.inputs.items()]
@@ -50,7 +52,7 @@ def _training(fit: Fit) -> list[tuple[str, str, str]]:
     if found is not None and found[1] not in fit.law.inputs:
         spans.append(_range(found[0], "FLOP"))
     sizes = np.unique(fit.observed.inputs["N"]).size if "N" in fit.observed.inputs else None
-    how_many = f"{len(fit.observed)} runs" + (f" of {sizes} model sizes" if sizes else "")
+    how_many = sample_size(fit) + (f" of {sizes} model sizes" if sizes else "")
     return [
         ("runs", "How many models, how large, on how much data?", f"{how_many}; {'; '.join(spans)}"),
         ("runs", "How are parameters counted?", counted if "N" in fit.law.inputs else "the law has no parameter count"),

@@ -20,6 +20,7 @@ __all__ = [
     "parameter_table",
     "provenance_table",
     "ruler",
+    "sample_size",
     "summary",
     "without_a_plan",
 ]
@@ -72,7 +73,16 @@ def summary(fit: Fit) -> Text:
 
 
 def _sample(fit: Fit) -> str:
-    return f"{len(fit.observed)} runs of {fit.runs.source}; {objective_sentence(fit)}"
+    link = "of" if fit.solution.problem.clusters is None else "in"
+    return f"{sample_size(fit)} {link} {fit.runs.source}; {objective_sentence(fit)}"
+
+
+def sample_size(fit: Fit) -> str:
+    """How many runs a fit rests on, and rows where a run has several."""
+    clusters = fit.solution.problem.clusters
+    if clusters is None:
+        return f"{len(fit.observed)} runs"
+    return f"{len(fit.observed)} rows of {len(clusters.sizes)} runs"
 
 
 def objective_sentence(fit: Fit) -> str:
@@ -162,7 +172,7 @@ def without_a_plan(fit: Fit) -> FirstScreen:
     return FirstScreen(
         "No budget was asked for, so nothing is recommended: add a plan to this report.",
         f"At {where}, ten times beyond the largest run; {found.level:.0%} interval of one new run. The law: {law}.",
-        f"Fitted to {len(fit.observed)} runs; residual standard deviation {_noise(fit)}.",
+        f"Fitted to {sample_size(fit)}; residual standard deviation {_noise(fit)}.",
         fit.warnings[:3],
         score=Interval(found.value, found.new_low, found.new_high, found.unit),
         ruler=ruler(fit, float(found.extrapolation)),
