@@ -155,3 +155,12 @@ def test_where_no_law_can_be_judged_there_is_no_comparison():
     runs = sim.simulate(TRUTH, noise=0.002, seed=1).where(np.arange(20) % 3 == 0)
     with pytest.raises(QuestionError, match="none of these laws could be judged: chinchilla: not fitted below"):
         sim.compare_laws([sim.laws.chinchilla], runs, intervals="delta")
+
+
+def test_a_report_points_to_back_tests_only_where_it_has_some():
+    runs = sim.simulate(TRUTH, noise=0.002, seed=1)
+    fit = sim.fit(sim.laws.chinchilla, runs, intervals="delta")
+    table = sim.compare_laws([sim.laws.chinchilla], runs, intervals="delta")
+    with_tests, without = (json.dumps(sim.report(results).to_dict()) for results in ([fit, table], fit))
+    assert "see the back-tests of the laws compared" in with_tests
+    assert "back-tests" not in without
