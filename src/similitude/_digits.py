@@ -13,6 +13,7 @@ __all__ = ["format_interval", "format_number", "in_powers"]
 
 _COUNTED = ("parameters", "tokens", "steps", "runs", "params")
 _SUFFIX = {0: "", 3: "K", 6: "M", 9: "B", 12: "T"}
+LONG = 1e7  # an end from here on is written with its power of ten though the value is not
 OPEN = "…"  # an end that is not known
 _POWER = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)e([+-]?\d+)(?!\w)")
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -67,9 +68,17 @@ def in_powers(text: str) -> str:
 
 
 def _error(value: float, ends: list[float | None]) -> float | None:
-    """The shorter arm of the interval, but no less than a tenth of the longer one; None where there is none."""
-    arms = [abs(e - value) for e in ends if e is not None and math.isfinite(e) and e != value]
-    return max(min(arms), max(arms) / 10) if arms else None
+    """The shorter arm of the interval, but no less than a tenth of the longer one; None where there is none.
+
+    An interval that does not hold zero has no error larger than the value, which would round it out of the interval.
+    """
+    known = [e for e in ends if e is not None and math.isfinite(e)]
+    arms = [abs(e - value) for e in known if e != value]
+    if not arms:
+        return None
+    error = max(min(arms), max(arms) / 10)
+    across = not value or min([value, *known]) <= 0 <= max([value, *known])
+    return error if across else min(error, abs(value))
 
 
 def _end(end: float | None, decimals: int, suffix: str, write: Callable[[float, int], str]) -> str:
@@ -77,6 +86,8 @@ def _end(end: float | None, decimals: int, suffix: str, write: Callable[[float, 
         return OPEN
     if math.isinf(end):
         return "∞" if end > 0 else "-∞"
+    if not suffix and abs(end) >= LONG:
+        return format_number(end, digits=2)
     text = write(end, decimals)
     if float(text) == 0 and end != 0:  # an end far below the error must not print as zero
         text = _fixed(end, _decimals(end, 2))

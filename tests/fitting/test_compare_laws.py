@@ -112,3 +112,55 @@ def test_no_law_and_no_runs_are_refused():
         sim.compare_laws([], sim.simulate(TRUTH))
     with pytest.raises(QuestionError, match="too few"):
         sim.compare_laws([sim.laws.chinchilla], sim.simulate(TRUTH).where(np.arange(20) < 4), hold_out=0.5)
+
+
+def test_checkpoints_of_a_run_stay_on_one_side():
+    runs = sim.simulate(TRUTH, design="curves", noise=0.002, offset=0.005, seed=3)
+    table = sim.compare_laws([sim.laws.chinchilla], runs, hold_out=0.25, intervals="delta")
+    names = runs.labels("run")
+    assert table.train + table.held == len(np.unique(names)) == 12
+    assert table.held == 3
+    last = {k: np.max((runs.column("N") * runs.column("D"))[names == k]) for k in np.unique(names)}
+    held = sorted(last, key=last.get)[-3:]
+    assert table.rows == (np.sum(~np.isin(names, held)), np.sum(np.isin(names, held)))
+    assert table.best.judged == table.rows[1]
+    small = sim.fit(sim.laws.chinchilla, runs.where(~np.isin(names, held)), intervals="delta")
+    rest = runs.where(np.isin(names, held))
+    r = np.log(small.value(N=rest.column("N"), D=rest.column("D")) / rest.column("loss"))
+    assert table.best.held_out == pytest.approx(np.sqrt(np.mean(r**2)), rel=1e-6)
+    assert all(below + above == 12 for _, below, above, _ in table.cuts)
+    assert "Whole runs were held out" in table.view()[0].note
+    assert f"{len(runs)} rows of 12 runs" in str(sim.fit(sim.laws.chinchilla, runs, intervals="delta"))
+
+
+def test_runs_inside_their_interval_are_counted():
+    table = sim.compare_laws([sim.laws.chinchilla], sim.simulate(TRUTH, noise=0.002, seed=1), intervals="delta")
+    score = table.best
+    assert score.judged == table.held == 4
+    assert f"{round(score.inside * 4)} of 4" in str(table)
+    assert "Whole runs" not in str(table)
+
+
+def test_why_a_law_was_not_judged_stands_below_the_table():
+    runs = sim.simulate(TRUTH, noise=0.002, seed=1).where(np.arange(20) % 3 == 0)
+    table = sim.compare_laws([sim.laws.chinchilla, sim.laws.kaplan], runs, intervals="delta")
+    assert table.scores[-1].law == "chinchilla"
+    assert not np.isfinite(table.scores[-1].held_out)
+    main, _ = table.view()
+    assert "note" not in [getattr(c, "name", c) for c in main.columns]
+    assert "chinchilla: not fitted below the hold-out" in main.note
+
+
+def test_where_no_law_can_be_judged_there_is_no_comparison():
+    runs = sim.simulate(TRUTH, noise=0.002, seed=1).where(np.arange(20) % 3 == 0)
+    with pytest.raises(QuestionError, match="none of these laws could be judged: chinchilla: not fitted below"):
+        sim.compare_laws([sim.laws.chinchilla], runs, intervals="delta")
+
+
+def test_a_report_points_to_back_tests_only_where_it_has_some():
+    runs = sim.simulate(TRUTH, noise=0.002, seed=1)
+    fit = sim.fit(sim.laws.chinchilla, runs, intervals="delta")
+    table = sim.compare_laws([sim.laws.chinchilla], runs, intervals="delta")
+    with_tests, without = (json.dumps(sim.report(results).to_dict()) for results in ([fit, table], fit))
+    assert "see the back-tests of the laws compared" in with_tests
+    assert "back-tests" not in without

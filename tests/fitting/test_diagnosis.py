@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import similitude as sim
+from similitude._errors import ConvergenceError
 from similitude.fitting._fit import leverage_of
 from similitude.laws import formula_law
 
@@ -142,3 +143,71 @@ def test_the_frame_of_a_fit_holds_what_it_prints():
     assert (row["value"].item(), row["low"].item()) == (fit.values["alpha"], fit.ends["alpha"][0])
     assert "Fit(chinchilla on 20 runs" in repr(fit)
     assert "20 runs of simulated from" in str(fit)
+
+
+def test_an_input_held_constant_did_not_move_with_the_other():
+    """Its term fixed, the rest is a law of N alone, and was refused as if N and D had always moved together."""
+    runs = sim.simulate(TRUTH, points={"N": np.geomspace(2e7, 5e9, 13), "D": np.full(13, 1e10)}, noise=0.001, seed=1)
+    fixed = {"B": TRUTH.values["B"], "beta": TRUTH.values["beta"]}
+    fit = sim.fit(sim.laws.chinchilla, runs, fix=fixed)
+    assert fit.condition > 80
+    assert fit.identified
+    assert not any("moved together" in w for w in fit.warnings)
+    low, high = fit.ends["alpha"]
+    assert low < TRUTH.values["alpha"] < high
+
+
+def test_a_parameter_open_on_both_sides_is_not_determined():
+    from dataclasses import replace
+
+    fit = sim.fit(sim.laws.chinchilla, sim.simulate(TRUTH, noise=0.003, seed=1), intervals="delta")
+    assert "not determined" not in str(fit)
+    assert str(replace(fit, ends={**fit.ends, "B": (None, None)})).count("not determined") == 1
+
+
+def test_an_input_held_constant_with_its_term_free_determines_nothing():
+    from similitude.fitting._diagnose import ray_sentence, tells_apart
+    from similitude.fitting._prepare import Observed
+
+    inputs = {"N": np.geomspace(1e7, 1e9, 9), "D": np.full(9, 1e10)}
+    observed = Observed(inputs, np.ones(9), np.arange(9))
+    assert tells_apart(observed, 500.0)
+    assert not tells_apart(observed, 2e3)
+    assert "D = 1e+10" in ray_sentence(observed)
+
+
+def test_an_objective_that_is_not_finite_is_said_to_be_the_cause():
+    from similitude.fitting._solve import Convergence
+
+    lost = str(Convergence(False, 5, 0, 0.0, 10, finite=False))
+    assert "objective is not finite" in lost
+    assert "decrease" not in lost
+    assert "promises a relative decrease of 1.0e-03" in str(Convergence(False, 5, 0, 1e-3, 10))
+
+
+def test_a_law_without_a_value_at_the_runs_names_the_cause():
+    x = np.geomspace(1, 30, 12)
+    runs = sim.read_runs({"x": x, "y": 2 + x**-0.5}, loss="y", check=False)
+    law = formula_law("sin(x)*E", ("x",))
+    with pytest.raises(ConvergenceError, match="objective is not finite"):
+        sim.fit(law, runs, inputs={"x": "x"})
+
+
+def test_the_checklist_claims_no_check_that_was_not_made():
+    from similitude.fitting._checklist import checklist
+
+    fit = sim.fit(sim.laws.chinchilla, sim.simulate(TRUTH, noise=0.003, seed=1), intervals="delta")
+    question = "How far was the law checked beyond its runs?"
+    answers = [{q: a for _, q, a in checklist(fit, compared=c).rows}[question] for c in (False, True)]
+    assert answers == ["not checked", "see the back-tests of the laws compared"]
+
+
+def test_a_law_of_one_input_is_not_told_to_add_a_plan():
+    from similitude.fitting._views import without_a_plan
+
+    d = np.geomspace(1e8, 1e11, 8)
+    curve = sim.fit(sim.laws.power, sim.read_runs({"D": d, "loss": 3 * (d / 1e8) ** -0.1}), intervals="delta")
+    both = sim.fit(sim.laws.chinchilla, sim.simulate(TRUTH, noise=0.003, seed=1), intervals="delta")
+    assert "plan" not in str(without_a_plan(curve))
+    assert "power has no N and D" in " ".join(map(str, vars(without_a_plan(curve)).values()))
+    assert "add a plan" in " ".join(map(str, vars(without_a_plan(both)).values()))

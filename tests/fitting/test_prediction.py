@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import similitude as sim
 from similitude._errors import ArgumentError, QuestionError, SimilitudeError
+from similitude.laws import formula_law
 
 TRUTH = sim.laws.chinchilla.published["besiroglu2024"]
 
@@ -27,6 +30,41 @@ def test_extrapolation_is_compute_over_the_largest_run(ladder):
     at = ladder.predict(N=7e10, D=1.4e12)
     assert at.extrapolation == pytest.approx(7e10 * 1.4e12 / np.max(n * d))
     assert ladder.predict(N=n[0], D=d[0]).extrapolation < 1
+
+
+def test_an_input_outside_the_runs_is_said_at_either_end(ladder):
+    n, d = (ladder.runs.column(k) for k in ("N", "D"))
+    small = ladder.predict(N=n.min() / 50, D=1.0)
+    assert len(small.notes) == 2
+    assert small.notes[0].startswith("N = ")
+    assert "is 0.02 of the smallest among the runs (" in small.notes[0]
+    assert small.notes[1].startswith("D = 1 is ")
+    assert small.extrapolation < 1
+    large = ladder.predict(N=77 * n.max(), D=d.min())
+    assert len(large.notes) == 1
+    assert "is 77 times the largest among the runs (" in large.notes[0]
+
+
+def test_points_among_the_runs_have_no_notes(ladder):
+    n, d = (ladder.runs.column(k) for k in ("N", "D"))
+    assert ladder.predict(N=n, D=d).notes == ()
+    assert ladder.predict(N=1.04 * n.max(), D=0.97 * d.min()).notes == ()
+    assert len(ladder.predict(N=1.06 * n.max(), D=0.94 * d.min()).notes) == 2
+
+
+def test_of_many_points_the_furthest_is_noted(ladder):
+    n, d = (ladder.runs.column(k) for k in ("N", "D"))
+    (note,) = ladder.predict(N=n.max() * np.array([1.0, 3.0, 20.0, 2.0]), D=d.max()).notes
+    assert "is 20 times the largest" in note
+    assert "3 points" in note
+
+
+def test_an_input_that_may_be_negative_has_no_factor():
+    law = replace(formula_law("a + b*x", ("x",), real_parameters=("a", "b")), positive_inputs=False)
+    x = np.linspace(-1, 1, 9)
+    runs = sim.read_runs({"x": x, "y": 3 + x + 0.01 * np.cos(40 * x)}, loss="y", check=False)
+    fit = sim.fit(law, runs, inputs={"x": "x"}, objective="squares", intervals="delta")
+    assert fit.predict(x=-5.0).notes == ("x = -5 lies outside the runs' -1 to 1",)
 
 
 def test_many_points_are_the_points_one_by_one(ladder):

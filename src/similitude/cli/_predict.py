@@ -52,7 +52,7 @@ def command(
         document = [_entry(p) for p in made]
         print_json({"predictions": document}, compact=len(document) > MANY)
     else:
-        print_text(_table(estimate, made))
+        print_text("\n".join([str(_table(estimate, made)), *_notes(estimate, made)]))
 
 
 def _at_each(estimate: Estimate, at: tuple[str, ...], level: float | None) -> list[Prediction]:
@@ -79,14 +79,29 @@ def _at_table(estimate: Estimate, source: str, level: float | None) -> list[Pred
     inputs = read_points(source, estimate.law)
     many = estimate.predict(level=level, **inputs)
     columns = {k: getattr(many, k) for k in ("value", "low", "high", "extrapolation", "new_low", "new_high")}
+    points = [{k: float(v[i]) for k, v in inputs.items()} for i in range(len(many.value))]
+    of_all = _range_notes(estimate, points)
+    shared = tuple(note for note in many.notes if note not in of_all)
     return [
         replace(
             many,
-            at={k: float(v[i]) for k, v in inputs.items()},
+            at=point,
+            notes=(*_range_notes(estimate, [point]), *shared),
             **{k: None if v is None else _known(v[i]) for k, v in columns.items()},
         )
-        for i in range(len(many.value))
+        for i, point in enumerate(points)
     ]
+
+
+def _range_notes(estimate: Estimate, points: list[dict[str, float]]) -> tuple[str, ...]:
+    """What the inputs of these points are beside the range of the runs; nothing for an estimate without runs."""
+    if not hasattr(estimate, "runs"):
+        return ()
+    import numpy as np
+
+    from similitude.fitting._diagnose import range_notes
+
+    return range_notes(estimate, {k: np.array([p[k] for p in points], float) for k in estimate.law.inputs})
 
 
 def _known(value: float) -> float | None:
@@ -111,6 +126,14 @@ def _table(estimate: Estimate, made: list[Prediction]) -> Any:
     return Table(estimate.label, columns, [_row(estimate, p) for p in made], note=note)
 
 
+def _notes(estimate: Estimate, made: list[Prediction]) -> tuple[str, ...]:
+    """The notes of all points together: one for each input that leaves the runs, then what else was noted."""
+    points = [{k: float(v) for k, v in p.at.items()} for p in made]
+    each = {note for point in points for note in _range_notes(estimate, [point])}
+    others = dict.fromkeys(note for p in made for note in p.notes if note not in each)
+    return (*_range_notes(estimate, points), *others)
+
+
 def _row(estimate: Estimate, p: Prediction) -> tuple[Any, ...]:
     from similitude._quantity import format_quantity
     from similitude._view import Interval
@@ -119,10 +142,15 @@ def _row(estimate: Estimate, p: Prediction) -> tuple[Any, ...]:
     if p.level is None:
         return (*at, p.value)
     new_run = Interval(p.value, p.new_low, p.new_high).text().partition(" ")[2]
-    return (*at, Interval(p.value, p.low, p.high), new_run, _reach(p))
+    return (*at, Interval(p.value, p.low, p.high), new_run, _reach(estimate, p))
 
 
-def _reach(p: Prediction) -> str:
-    if p.extrapolation is None:
-        return "unknown"
-    return f"{p.extrapolation:.3g}x the largest" if p.extrapolation > 1 else "within"
+def _reach(estimate: Estimate, p: Prediction) -> str:
+    """How far beyond the runs a point lies; never "within" where one of its inputs is not."""
+    from similitude.fitting._diagnose import inputs_outside
+
+    if p.extrapolation is not None and p.extrapolation > 1:
+        return f"{p.extrapolation:.3g}x the largest"
+    if outside := inputs_outside(estimate, p.at):
+        return f"outside in {', '.join(outside)}"
+    return "unknown" if p.extrapolation is None else "within"

@@ -17,9 +17,12 @@ __all__ = ["checklist"]
 UNRECORDED = "not recorded with these runs"
 
 
-def checklist(fit: Fit) -> Table:
-    """Form, runs, data and fitting of a study, question by question; what the runs do not say is said to be unknown."""
-    rows = [*_form(fit), *_training(fit), *_data(fit), *_fitting(fit)]
+def checklist(fit: Fit, *, compared: bool = False) -> Table:
+    """Form, runs, data and fitting of a study, question by question; what the runs do not say is said to be unknown.
+
+    `compared` says that the same report compares laws on these runs, and so back-tests them.
+    """
+    rows = [*_form(fit), *_training(fit), *_data(fit), *_fitting(fit, compared)]
     return Table(
         "(Mis)Fitting checklist",
         ("part", "question", "answer"),
@@ -43,6 +46,8 @@ def _form(fit: Fit) -> list[tuple[str, str, str]]:
 
 
 def _training(fit: Fit) -> list[tuple[str, str, str]]:
+    from similitude.fitting._views import sample_size
+
     counts = fit.runs.counts
     counted = "undeclared: tokens per parameter depend on it" if counts == "undeclared" else counts
     spans = [f"{_range(v, fit.law.inputs[k].name)}" for k, v in fit.observed.inputs.items()]
@@ -50,7 +55,7 @@ def _training(fit: Fit) -> list[tuple[str, str, str]]:
     if found is not None and found[1] not in fit.law.inputs:
         spans.append(_range(found[0], "FLOP"))
     sizes = np.unique(fit.observed.inputs["N"]).size if "N" in fit.observed.inputs else None
-    how_many = f"{len(fit.observed)} runs" + (f" of {sizes} model sizes" if sizes else "")
+    how_many = sample_size(fit) + (f" of {sizes} model sizes" if sizes else "")
     return [
         ("runs", "How many models, how large, on how much data?", f"{how_many}; {'; '.join(spans)}"),
         ("runs", "How are parameters counted?", counted if "N" in fit.law.inputs else "the law has no parameter count"),
@@ -77,19 +82,20 @@ def _data(fit: Fit) -> list[tuple[str, str, str]]:
     ]
 
 
-def _fitting(fit: Fit) -> list[tuple[str, str, str]]:
+def _fitting(fit: Fit, compared: bool) -> list[tuple[str, str, str]]:
     from similitude.fitting._views import objective_sentence
 
     c = fit.convergence
     ends = f"{fit.level:.0%} by {fit.method}" + (f", {fit.intervals.count} resamples" if fit.intervals.count else "")
     starts = f"{c.starts} starts, {c.agreed} agreed"
+    beyond = "see the back-tests of the laws compared" if compared else "not checked"
     checked = f"gradient test {c.decrease:.1e}; condition number {fit.condition:.0f}"
     return [
         ("fitting", "Which objective?", objective_sentence(fit)),
         ("fitting", "Which optimiser, from where?", f"Levenberg-Marquardt, linear parameters projected out; {starts}"),
         ("fitting", "How was the optimum checked?", checked),
         ("fitting", "How uncertain are the parameters?", ends),
-        ("fitting", "How far was the law checked beyond its runs?", "see the back-tests where laws are compared"),
+        ("fitting", "How far was the law checked beyond its runs?", beyond),
         ("fitting", "Can it be done again?", f"seed {fit.seed}; the JSON in this report holds every option"),
     ]  # fmt: skip
 

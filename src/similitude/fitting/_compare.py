@@ -12,6 +12,8 @@ from similitude._errors import ArgumentError, QuestionError, SimilitudeError
 from similitude.fitting._fit import Fit, fit
 from similitude.fitting._noise import informative
 from similitude.fitting._objective import HUBER_K, loss_terms
+from similitude.fitting._options import Intervals
+from similitude.fitting._prepare import cluster_labels
 from similitude.laws import Law
 from similitude.runs import Runs
 
@@ -23,8 +25,11 @@ LEAST_HELD = 2
 
 @dataclass(frozen=True)
 class LawScore:
-    """How one law did: held-out error (root mean square of log residuals), signed bias, share of held-out runs inside
-    their 90 % interval, the error of each back-test (NaN where the law could not be fitted), AICc on all runs."""
+    """How one law did: held-out error (root mean square of log residuals), signed bias, share of held-out rows inside
+    their 90 % interval, the error of each back-test (NaN where the law could not be fitted), AICc on all runs.
+
+    `judged` counts the held-out rows that had an interval to be inside of.
+    """
 
     law: str
     free: int
@@ -35,6 +40,7 @@ class LawScore:
     aicc: float
     fit: Fit | None
     note: str = ""
+    judged: int = 0
 
     @property
     def median_back_test(self) -> float:
@@ -49,6 +55,7 @@ class LawComparison:
 
     `train` and `held` count the runs on each side of the hold-out, `reach` is the largest held-out compute over the
     largest in training; `cuts` are (compute, runs below, runs above, reach) of the back-tests.
+    Where a run has several checkpoints, whole runs are kept together, and `rows` counts the rows on each side.
 
     >>> import similitude as sim
     >>> runs = sim.simulate(sim.laws.kaplan.published["kaplan2020"], noise=0.001)
@@ -64,6 +71,7 @@ class LawComparison:
     cuts: tuple[tuple[float, int, int, float], ...]
     source: str
     hold_out: str
+    rows: tuple[int, int] | None = None
 
     def __repr__(self) -> str:
         return f"LawComparison({', '.join(f'{s.law} {s.held_out:.2%}' for s in self.scores)})"
@@ -81,19 +89,16 @@ class LawComparison:
         from similitude._view import Column, Table
 
         rows = [
-            (s.law, s.free, _percent(s.held_out), _percent(s.bias, sign=True), _share(s.inside),
-             _percent(s.median_back_test), _plain(s.aicc), s.note)
+            (s.law, s.free, _percent(s.held_out), _percent(s.bias, sign=True), _inside(s),
+             _percent(s.median_back_test), _plain(s.aicc))
             for s in self.scores
         ]  # fmt: skip
-        names = ("law", "free", "held-out error", "bias", "inside 90 %", "median back-test", "AICc", "note")
-        if not any(row[-1] for row in rows):
-            names, rows = names[:-1], [row[:-1] for row in rows]
+        names = ("law", "free", "held-out error", "bias", "inside 90 %", "median back-test", "AICc")
         main = Table(
             "Laws by held-out error",
             names,
             rows,
-            note=f"Fitted on {self.train} runs, judged on the {self.held} of the {self.hold_out} by compute, up to "
-            f"{self.reach:.3g} times beyond. Errors are root mean squares of log residuals.",
+            note="\n".join([self._split_sentence(), *(f"{s.law}: {s.note}" for s in self.scores if s.note)]),
         )
         columns = (
             "law",
@@ -107,6 +112,14 @@ class LawComparison:
             note="Columns: how far the largest run lies beyond the cut-off (runs below / above).",
         )
         return main, back
+
+    def _split_sentence(self) -> str:
+        below, above = (f" ({n} rows)" for n in self.rows) if self.rows else ("", "")
+        whole = " Whole runs were held out: the rows of a run share its error." if self.rows else ""
+        return (
+            f"Fitted on {self.train} runs{below}, judged on the {self.held}{above} of the {self.hold_out} by compute, "
+            f"up to {self.reach:.3g} times beyond. Errors are root mean squares of log residuals.{whole}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; unknown numbers are None."""
@@ -122,6 +135,7 @@ class LawComparison:
                     "held_out_error": known(s.held_out),
                     "bias": known(s.bias),
                     "inside": known(s.inside),
+                    "judged": s.judged,
                     "back_tests": [known(e) for e in s.back_tests],
                     "median_back_test": known(s.median_back_test),
                     "aicc": known(s.aicc),
@@ -130,6 +144,7 @@ class LawComparison:
                 for s in self.scores
             ],
             "runs": {"train": self.train, "held_out": self.held, "hold_out": self.hold_out, "reach": self.reach},
+            "rows": None if self.rows is None else {"train": self.rows[0], "held_out": self.rows[1]},
             "cuts": [{"flop": c, "below": b, "above": a, "reach": r} for c, b, a, r in self.cuts],
         }
 
@@ -138,8 +153,11 @@ def _percent(x: float, *, sign: bool = False) -> str:
     return "…" if not np.isfinite(x) else f"{x:+.2%}" if sign else f"{x:.2%}"
 
 
-def _share(x: float) -> str:
-    return "…" if not np.isfinite(x) else f"{x:.0%}"
+def _inside(score: LawScore) -> str:
+    """Counted: a share of six runs says less than it seems to."""
+    if not np.isfinite(score.inside):
+        return "…"
+    return f"{round(score.inside * score.judged)} of {score.judged}" if score.judged else f"{score.inside:.0%}"
 
 
 def _plain(x: float) -> str:
@@ -153,9 +171,11 @@ def compare_laws(
 
     `hold_out`: "largest 20%" or 0.2, the share of runs, largest by compute, kept out of the fit. The back-tests cut at
     40 to 80 % of the runs by compute. `options` go to `fit`. AICc is of the Huber likelihood on all runs, comparable
-    between laws on the same runs only; held-out error ranks first because extrapolation is what a law is for.
+    between laws on the same runs only; held-out error ranks first because extrapolation is what a law is for. Where a
+    run has several checkpoints, whole runs are held out, a run's compute being that of its last checkpoint.
 
-    Raises ArgumentError for no law or a share outside (0, 1), QuestionError where too few runs are left on either side.
+    Raises ArgumentError for no law or a share outside (0, 1), QuestionError where too few runs are left on either side
+    or no law could be judged.
 
     >>> import similitude as sim
     >>> runs = sim.simulate(sim.laws.chinchilla.published["besiroglu2024"], seed=2)
@@ -170,20 +190,39 @@ def compare_laws(
         runs = runs.with_inputs([k for k in law.inputs if k in ("N", "D", "C", "M", "U")])
     compute = _compute(runs)
     runs, compute = _complete(runs, compute)
-    order = np.argsort(compute, kind="stable")
-    held = max(LEAST_HELD, round(share * len(runs)))
-    cuts = _cuts(compute, order)
-    if len(runs) - held < 3:
-        raise QuestionError(f"{runs.source}: holding out {held} of {len(runs)} runs leaves too few to fit")
-    keep = np.zeros(len(runs), bool)
-    keep[order[: len(runs) - held]] = True
+    labels = _shared_labels(laws, runs, options)
+    each = np.arange(len(runs)) if labels is None else np.unique(labels, return_inverse=True)[1]
+    sizes = np.full(each.max(initial=-1) + 1, -np.inf)
+    np.maximum.at(sizes, each, compute)  # one a run
+    count = len(sizes)
+    order = np.argsort(sizes, kind="stable")
+    held = max(LEAST_HELD, round(share * count))
+    below_cuts = _cuts(sizes, order)
+    cuts = [(cut, below[each]) for cut, below in below_cuts]
+    if count - held < 3:
+        raise QuestionError(f"{runs.source}: holding out {held} of {count} runs leaves too few to fit")
+    kept = np.zeros(count, bool)
+    kept[order[: count - held]] = True
+    keep = kept[each]
     scores = [_score(law, runs, keep, cuts, compute, seed, options) for law in laws]
     ranked = tuple(sorted(scores, key=lambda s: (not np.isfinite(s.held_out), s.held_out)))
+    if not np.isfinite(ranked[0].held_out):
+        reasons = "; ".join(f"{s.law}: {s.note or 'its forecast of the held-out runs is not finite'}" for s in ranked)
+        raise QuestionError(f"none of these laws could be judged: {reasons}")
     described = tuple(
-        (float(c), int(b.sum()), int((~b).sum()), float(compute.max() / compute[b].max())) for c, b in cuts
+        (float(c), int(b.sum()), int((~b).sum()), float(sizes.max() / sizes[b].max())) for c, b in below_cuts
     )
-    reach = float(compute.max() / compute[keep].max())
-    return LawComparison(ranked, int(keep.sum()), held, reach, described, runs.source, f"largest {share:.0%}")
+    reach = float(sizes.max() / sizes[kept].max())
+    rows = None if labels is None else (int(keep.sum()), int((~keep).sum()))
+    return LawComparison(ranked, int(kept.sum()), held, reach, described, runs.source, f"largest {share:.0%}", rows)
+
+
+def _shared_labels(laws: Sequence[Law], runs: Runs, options: dict[str, Any]) -> np.ndarray | None:
+    """The run of each row, where runs have several rows whose errors a fit would take as shared."""
+    given = options.get("intervals")
+    intervals = given if isinstance(given, Intervals) else Intervals()
+    inputs = {k: runs.column(k) for law in laws for k in law.inputs if k in runs}
+    return cluster_labels(runs, intervals, inputs)
 
 
 def _complete(runs: Runs, compute: np.ndarray) -> tuple[Runs, np.ndarray]:
@@ -232,10 +271,10 @@ def _cuts(compute: np.ndarray, order: np.ndarray) -> list[tuple[float, np.ndarra
 
 
 def _score(law: Law, runs: Runs, keep: np.ndarray, cuts, compute, seed: int, options: dict[str, Any]) -> LawScore:
-    error, bias, inside, note = np.nan, np.nan, np.nan, ""
+    error, bias, inside, judged, note = np.nan, np.nan, np.nan, 0, ""
     try:
         trained = fit(law, runs.where(keep), seed=seed, **options)
-        error, bias, inside = _judge(trained, runs.where(~keep))
+        error, bias, inside, judged = _judge(trained, runs.where(~keep))
     except SimilitudeError as problem:
         note = f"not fitted below the hold-out: {problem}"
     tests = []
@@ -252,35 +291,35 @@ def _score(law: Law, runs: Runs, keep: np.ndarray, cuts, compute, seed: int, opt
         aicc = akaike(whole)
     except SimilitudeError as problem:
         note = note or f"not fitted to all runs: {problem}"
-    return LawScore(law.name, free, error, bias, inside, tuple(tests), aicc, whole, note)
+    return LawScore(law.name, free, error, bias, inside, tuple(tests), aicc, whole, note, judged)
 
 
 def _no_intervals(options: dict[str, Any]) -> Any:
     """The delta method, which costs nothing, where a back-test only needs values."""
     from dataclasses import replace
 
-    from similitude.fitting._options import Intervals
-
     given = options.get("intervals")
     return replace(given, method="delta", resamples=None) if isinstance(given, Intervals) else Intervals(method="delta")
 
 
-def _judge(trained: Fit, held: Runs, *, coverage: bool = True) -> tuple[float, float, float]:
-    """Root mean square and mean of log residuals (law over run) on held-out runs, and the share inside 90 %."""
+def _judge(trained: Fit, held: Runs, *, coverage: bool = True) -> tuple[float, float, float, int]:
+    """Root mean square and mean of log residuals (law over run) on held-out rows, the share inside 90 % and
+    the number of rows it is a share of."""
     inputs = {k: held.column(k) for k in trained.law.inputs}
     y = held.column(held.output)
     value = np.asarray(trained.law.evaluate(inputs, trained.values), float)
     with np.errstate(all="ignore"):
         r = np.log(value / y)
-    inside = np.nan
+    inside, judged = np.nan, 0
     if coverage:
         try:
             band = trained.predict(level=0.9, **inputs)
             known = np.isfinite(band.new_low) & np.isfinite(band.new_high)
+            judged = int(known.sum())
             inside = float(np.mean(((y >= band.new_low) & (y <= band.new_high))[known])) if known.any() else np.nan
         except QuestionError:
             inside = np.nan
-    return float(np.sqrt(np.mean(r**2))), float(np.mean(r)), inside
+    return float(np.sqrt(np.mean(r**2))), float(np.mean(r)), inside, judged
 
 
 def akaike(fitted: Fit) -> float:

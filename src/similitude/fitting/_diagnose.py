@@ -8,22 +8,36 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from similitude._digits import format_number
 from similitude.fitting._bootstrap import leave_one_out
 from similitude.fitting._noise import leverages, residuals_at
 from similitude.fitting._objective import loss_terms
-from similitude.fitting._prepare import Observed
+from similitude.fitting._prepare import Observed, constant_inputs
 from similitude.fitting._profile import own_gradients
 
 if TYPE_CHECKING:
     from similitude.fitting._fit import Fit
+    from similitude.laws import Estimate
 
-__all__ = ["Identifiability", "Influence", "extrapolation", "flat_directions", "identifiability", "influence"]
+__all__ = [
+    "Identifiability",
+    "Influence",
+    "extrapolation",
+    "flat_directions",
+    "identifiability",
+    "influence",
+    "inputs_outside",
+    "range_notes",
+]
 
 FLAT = 0.02  # spread of a combination of inputs, relative to the widest one, under which it was not varied
+CONDITION = 80.0  # beyond it, runs whose inputs moved together cannot tell parameters apart; good designs have 30 to 60
+HELD_CONDITION = 1e3  # the same where an input was held constant and the parameters of its term were not
 WEAK = 150.0  # condition number from which parameters are told apart with difficulty
 FEW_CLUSTERS = 12
 MANY = 100  # runs from which a sandwich estimate is steady enough to speak of
 TREND = 2.6  # standard deviations of chance from which a trend of the noise is said: one sweep in a hundred by chance
+OUTSIDE = 0.05  # share by which an input may leave the range of the runs before it is said
 UNEVEN = 1.3  # ratio of standard errors from which unevenness is said: chance alone reached 1.17 in 60 even sweeps
 
 
@@ -72,12 +86,28 @@ class Identifiability:
 
 
 def flat_directions(observed: Observed) -> np.ndarray:
-    """Directions of log inputs that were (nearly) not varied, one a row; none for a law of one input."""
-    if len(observed.inputs) < 2 or any(np.min(v) <= 0 for v in observed.inputs.values()):
-        return np.empty((0, len(observed.inputs)))
-    logs = np.log(np.stack(list(observed.inputs.values()), axis=1))
-    _, spread, directions = np.linalg.svd(logs - logs.mean(axis=0), full_matrices=False)
-    return directions[spread < FLAT * max(spread[0], 1e-300)]
+    """Directions of log inputs that were (nearly) not varied together, one a row; none for a law of one input.
+
+    An input that is the same in every run is left out: it did not move with the others.
+    """
+    constant = {name for name, _ in constant_inputs(observed)}
+    varied = np.array([k not in constant for k in observed.inputs], bool)
+    none = np.empty((0, len(observed.inputs)))
+    if varied.sum() < 2 or any(np.min(v) <= 0 for v in observed.inputs.values()):
+        return none
+    logs = np.log(np.stack(list(observed.inputs.values()), axis=1))[:, varied]
+    _, spread, axes = np.linalg.svd(logs - logs.mean(axis=0), full_matrices=False)
+    axes = axes[spread < FLAT * max(spread[0], 1e-300)]
+    directions = np.zeros((len(axes), varied.size))
+    directions[:, varied] = axes
+    return directions
+
+
+def tells_apart(observed: Observed, condition: float) -> bool:
+    """Whether the runs can tell the free parameters apart, from the condition number and how the inputs varied."""
+    if condition > CONDITION and flat_directions(observed).size:
+        return False
+    return not (condition > HELD_CONDITION and constant_inputs(observed))
 
 
 def off_the_ray(observed: Observed, flat: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -95,6 +125,9 @@ def off_the_ray(observed: Observed, flat: Mapping[str, np.ndarray]) -> np.ndarra
 
 def ray_sentence(observed: Observed) -> str:
     """What was not varied, in words."""
+    if not flat_directions(observed).size and (constant := constant_inputs(observed)):
+        held = " and ".join(f"{k} = {v:.4g}" for k, v in constant)
+        return f"they all have {held}, so the parameters of its term are not told apart from the others"
     if "N" in observed.inputs and "D" in observed.inputs:
         ratio = observed.inputs["D"] / observed.inputs["N"]
         if np.ptp(np.log(ratio)) < 0.2:
@@ -113,6 +146,54 @@ def extrapolation(observed: Observed, flat: Mapping[str, np.ndarray]) -> np.ndar
         points = flat[name] if name in flat else 6 * flat["N"] * flat["D"]
         return np.asarray(points, float) / values.max()
     return np.max([np.asarray(flat[k], float) / v.max() for k, v in observed.inputs.items()], axis=0)
+
+
+def inputs_outside(estimate: Estimate, flat: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Which points (a mask each) leave the range `estimate.within` of an input, only inputs that some point leaves."""
+    out = {}
+    for name, (low, high) in estimate.within.items():
+        if name not in flat:
+            continue
+        slack = (OUTSIDE * low, OUTSIDE * high) if low > 0 else (OUTSIDE * (high - low),) * 2
+        points = np.asarray(flat[name], float)
+        mask = (points < low - slack[0]) | (points > high + slack[1])
+        if mask.any():
+            out[name] = mask
+    return out
+
+
+def range_notes(estimate: Estimate, flat: Mapping[str, np.ndarray]) -> tuple[str, ...]:
+    """One sentence for each input that leaves the range of the runs, at the point that leaves it furthest."""
+    return tuple(
+        _range_note(name, np.asarray(flat[name], float)[mask], estimate)
+        for name, mask in inputs_outside(estimate, flat).items()
+    )
+
+
+def _range_note(name: str, points: np.ndarray, estimate: Estimate) -> str:
+    low, high = estimate.within[name]
+    unit = estimate.law.inputs[name].name
+
+    def show(x: float) -> str:
+        return format_number(x, unit, show_unit=False)
+
+    if low <= 0:
+        worst = points[np.argmax(np.maximum(low - points, points - high))]
+        sentence = f"{name} = {show(worst)} lies outside the runs' {show(low)} to {show(high)}"
+    else:
+        with np.errstate(divide="ignore"):
+            worst = points[np.argmax(np.maximum(low / np.maximum(points, 0), points / high))]
+        if worst > high:
+            sentence = (
+                f"{name} = {show(worst)} is {_factor(worst / high)} times the largest among the runs ({show(high)})"
+            )
+        else:
+            sentence = f"{name} = {show(worst)} is {_factor(worst / low)} of the smallest among the runs ({show(low)})"
+    return sentence if points.size == 1 else f"{sentence}; {points.size} points leave the runs' range of {name}"
+
+
+def _factor(ratio: float) -> str:
+    return format_number(ratio, digits=2 if ratio < 1 or ratio >= 10 else 3)
 
 
 def influence(fit: Fit) -> Influence:

@@ -39,7 +39,6 @@ __all__ = ["Fit", "Grouped", "fit"]
 
 LARGE = 20_000  # runs beyond which the profile and the delta method no longer differ to be seen
 MANY_POINTS = 1_000  # points of one prediction beyond which each is not profiled
-CONDITION = 80.0  # beyond it, runs whose inputs moved together cannot tell parameters apart; good designs have 30 to 60
 Target_ = Callable[[Mapping[str, Any]], Any]
 
 
@@ -138,7 +137,7 @@ class Fit(Estimate):
     @property
     def identified(self) -> bool:
         """Whether these runs can tell the parameters apart; where not, only predictions among the runs are given."""
-        return not (self.condition > CONDITION and _diagnose.flat_directions(self.observed).size)
+        return _diagnose.tells_apart(self.observed, self.condition)
 
     @property
     def largest_compute(self) -> float | None:
@@ -176,9 +175,10 @@ class Fit(Estimate):
         self._refuse_off_ray(flat)
         value = np.asarray(self.law.evaluate(flat, self.values), float) * np.ones(len(next(iter(flat.values()))))
         ends = self._prediction_ends(flat, level)
-        notes = ()
+        notes = _diagnose.range_notes(self, flat)
         if len(value) > MANY_POINTS and not self._by_delta and self.resampled is None:
             notes = (
+                *notes,
                 f"more than {MANY_POINTS:,} points: intervals by the delta method, which a profile may differ from",
             )
         new = new_run_ends(self, flat, value, ends, level)

@@ -176,7 +176,7 @@ def observe(law: Law, runs: Runs, objective: Objective, intervals: Intervals) ->
                 "a weight must be positive: drop the run instead"
             )
     censored = runs.censored if runs.censored.any() else None
-    labels = _cluster_labels(runs, intervals, inputs)
+    labels = cluster_labels(runs, intervals, inputs)
     return Observed(inputs, y, np.asarray(runs.row_numbers), weights, censored, labels, runs.source), runs
 
 
@@ -188,7 +188,8 @@ def _has_checkpoints(labels: np.ndarray, inputs: Mapping[str, np.ndarray]) -> bo
     return any(np.any(np.abs(v - v[first[codes]]) > 1e-9 * np.abs(v)) for v in inputs.values())
 
 
-def _cluster_labels(runs: Runs, intervals: Intervals, inputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
+def cluster_labels(runs: Runs, intervals: Intervals, inputs: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """The run of each row where rows share its error; None for one row a run."""
     if intervals.cluster is None:
         return None
     if intervals.cluster == "auto":

@@ -37,8 +37,11 @@ class Convergence:
     agreed: int
     decrease: float
     iterations: int
+    finite: bool = True
 
     def __str__(self) -> str:
+        if not self.finite:
+            return "NOT an optimum: the objective is not finite there, for the law has no usable value at some run"
         if not self.converged:
             return f"NOT an optimum: a further step promises a relative decrease of {self.decrease:.1e}"
         return f"{self.agreed} of {self.starts} starts ended at this optimum; gradient test {self.decrease:.0e}"
@@ -83,7 +86,7 @@ def solve(problem: Problem, observed: Observed, intervals: Intervals, start: Map
     if len(problem.priors) and (spread is not None or observed.labels is not None):
         problem, u = _settle_priors(problem, u)  # their weight follows the noise as it is modelled now
     final = _certify(problem, u)
-    convergence = replace(convergence, converged=final[2], decrease=final[3])
+    convergence = replace(convergence, converged=final[2], decrease=final[3], finite=bool(np.isfinite(final[1])))
     return Solution(problem, final[0], final[1], convergence, freedom, order, spread)
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "parameter_table",
     "provenance_table",
     "ruler",
+    "sample_size",
     "summary",
     "without_a_plan",
 ]
@@ -58,7 +59,8 @@ def parameter_table(fit: Fit) -> Table:
 def _cell(fit: Fit, value: float, low: float | None, high: float | None, state: str) -> Any:
     if state == "fixed":
         return value
-    return Interval(value, low, high) if fit.identified else "not determined"
+    known = fit.identified and not (low is None and high is None)
+    return Interval(value, low, high) if known else "not determined"
 
 
 def summary(fit: Fit) -> Text:
@@ -71,7 +73,16 @@ def summary(fit: Fit) -> Text:
 
 
 def _sample(fit: Fit) -> str:
-    return f"{len(fit.observed)} runs of {fit.runs.source}; {objective_sentence(fit)}"
+    link = "of" if fit.solution.problem.clusters is None else "in"
+    return f"{sample_size(fit)} {link} {fit.runs.source}; {objective_sentence(fit)}"
+
+
+def sample_size(fit: Fit) -> str:
+    """How many runs a fit rests on, and rows where a run has several."""
+    clusters = fit.solution.problem.clusters
+    if clusters is None:
+        return f"{len(fit.observed)} runs"
+    return f"{len(fit.observed)} rows of {len(clusters.sizes)} runs"
 
 
 def objective_sentence(fit: Fit) -> str:
@@ -147,10 +158,11 @@ def without_a_plan(fit: Fit) -> FirstScreen:
     """A report's first screen where no budget was given: how far the law reaches, and how surely."""
     from similitude.fitting._figures import predicted_ahead
 
+    headline = _no_plan(fit)
     ahead = predicted_ahead(fit)
     if ahead is None:
         return FirstScreen(
-            "No budget was asked for, so nothing is recommended: add a plan to this report.",
+            headline,
             "These runs do not say what a larger run would reach.",
             fit.warnings[0] if fit.warnings else str(fit.convergence),
             fit.warnings[1:4],
@@ -159,13 +171,21 @@ def without_a_plan(fit: Fit) -> FirstScreen:
     where = ", ".join(f"{k} = {format_number(v, _unit_of(fit, k))}" for k, v in at.items())
     law = Interval(found.value, found.low, found.high, found.unit).text()
     return FirstScreen(
-        "No budget was asked for, so nothing is recommended: add a plan to this report.",
+        headline,
         f"At {where}, ten times beyond the largest run; {found.level:.0%} interval of one new run. The law: {law}.",
-        f"Fitted to {len(fit.observed)} runs; residual standard deviation {_noise(fit)}.",
+        f"Fitted to {sample_size(fit)}; residual standard deviation {_noise(fit)}.",
         fit.warnings[:3],
         score=Interval(found.value, found.new_low, found.new_high, found.unit),
         ruler=ruler(fit, float(found.extrapolation)),
     )
+
+
+def _no_plan(fit: Fit) -> str:
+    """Why nothing is recommended: a plan divides compute between N and D, which not every law has."""
+    free = [k for k, unit in fit.law.inputs.items() if k in ("N", "D", "C", "M") and unit.name != "PF-days"]
+    if len(free) >= 2:
+        return "No budget was asked for, so nothing is recommended: add a plan to this report."
+    return f"Nothing is recommended: {fit.law.name} has no N and D to divide a budget between."
 
 
 def ruler(fit: Fit, reach: float, tested: float | None = None) -> Ruler | None:

@@ -61,7 +61,7 @@ def report(
     ]
     sections[1:1] = [Section(_named("Plan", p, plans), p.view().items) for p in plans]
     sections += [Section(_named("Laws compared", c, comparisons), c.view()) for c in comparisons]
-    sections += [Section("Checklist", (checklist(fits[0]),))] if fits else []
+    sections += [Section("Checklist", (checklist(fits[0], compared=bool(comparisons)),))] if fits else []
     sections += [Section(*_titled(o)) for o in others]
     made = Report(
         title or _title(fits, plans, given),
