@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from math import comb
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,14 @@ from similitude.fitting import Fit, Grouped
 from similitude.fitting._checklist import checklist
 from similitude.fitting._compare import LawComparison, LawScore
 from similitude.fitting._figures import contour_figure, isoflop_figure, law_figure, residual_figure
-from similitude.fitting._views import evidence_tables, parameter_table, provenance_table, summary, without_a_plan
+from similitude.fitting._views import (
+    evidence_tables,
+    parameter_table,
+    provenance_table,
+    sample_size,
+    summary,
+    without_a_plan,
+)
 from similitude.planning import Plan
 from similitude.planning._views import first_screen, target
 from similitude.reports._page import page
@@ -23,7 +31,7 @@ from similitude.reports._paper import save_figure
 
 __all__ = ["report", "save_figures"]
 
-TOO_NARROW = 0.8  # share of held-out runs inside their 90 % intervals below which a reader must be warned
+TOO_UNLIKELY = 0.01  # chance under sound intervals below which those that held too few runs are called too narrow
 EMBEDDED = 2_000  # runs up to which a report carries the table itself
 
 
@@ -224,18 +232,24 @@ def _back_tested(law: str, comparisons: Sequence[LawComparison]) -> tuple[str, f
             far = max(done)
             missed = f"missed the larger ones by a median of {score.median_back_test:.2%}"
             beyond = f"up to {format_number(far, digits=2)} times beyond"
-            return f"Fitted below cut-offs on these runs, the law {missed}, {beyond}.{_held(score, comparison)}", far
+            return f"Fitted below cut-offs on these runs, the law {missed}, {beyond}.{_held(score)}", far
     return "", None
 
 
-def _held(score: LawScore, comparison: LawComparison) -> str:
+def _held(score: LawScore) -> str:
     """What the intervals were worth on the runs held out; said loudly where they were too narrow."""
-    if score.inside != score.inside:
+    if not score.judged or score.inside != score.inside:
         return ""
-    text = f" Its 90 % intervals for new runs held {score.inside:.0%} of the {comparison.held} largest, left out"
-    if score.inside >= TOO_NARROW:
+    inside = round(score.inside * score.judged)
+    text = f" Its 90 % intervals for new runs held {inside} of the {score.judged} largest, left out"
+    if _chance_of_at_most(inside, score.judged) >= TOO_UNLIKELY:
         return f"{text}."
     return f"{text}: too narrow there, because the law is not exactly right, so take the interval above as the least."
+
+
+def _chance_of_at_most(inside: int, judged: int, level: float = 0.9) -> float:
+    """The chance that sound intervals hold no more runs than these did."""
+    return sum(comb(judged, k) * level**k * (1 - level) ** (judged - k) for k in range(inside + 1))
 
 
 def _title(fits: Sequence[Fit], plans: Sequence[Plan], given: Sequence[Any]) -> str:
@@ -251,7 +265,7 @@ def _title(fits: Sequence[Fit], plans: Sequence[Plan], given: Sequence[Any]) -> 
 def _subtitle(fits: Sequence[Fit], plans: Sequence[Plan]) -> str:
     if fits:
         name = fits[0].law.title or fits[0].law.name
-        return f"{name[:1].upper()}{name[1:]} fitted to {len(fits[0].observed)} runs of {fits[0].runs.source}"
+        return f"{name[:1].upper()}{name[1:]} fitted to {sample_size(fits[0])} of {fits[0].runs.source}"
     return plans[0].label if plans else ""
 
 
