@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Dual"]
+__all__ = ["Dual", "logistic"]
 
 Partials = dict[int, Any]
 
@@ -129,13 +129,14 @@ def _unary(function: Callable[[Any], Any], slope: Callable[[Any, Any], Any]) -> 
     return apply
 
 
-def _expit(x: Any) -> Any:
+def logistic(x: Any) -> Any:
+    """1 / (1 + exp(-x)) of numbers, without overflow."""
     return 0.5 + 0.5 * np.tanh(0.5 * np.asarray(x, float))
 
 
 def _logaddexp(x: Any, y: Any) -> Dual:
     (a, da), (b, db) = _parts(x), _parts(y)
-    weight = _expit(np.asarray(a, float) - b)
+    weight = logistic(np.asarray(a, float) - b)
     return Dual(np.logaddexp(a, b), _merge(_scaled(da, weight), _scaled(db, 1 - weight)))
 
 
@@ -143,7 +144,7 @@ def _powersum(x: Any, y: Any, q: Any) -> Dual:
     (a, da), (b, db), (q, dq) = _parts(x), _parts(y), _parts(q)
     left, right = np.log(a) / q, np.log(b) / q
     total = np.logaddexp(left, right)
-    value, weight = np.exp(q * total), _expit(left - right)
+    value, weight = np.exp(q * total), logistic(left - right)
     partials = _merge(_scaled(da, value * weight / a), _scaled(db, value * (1 - weight) / b))
     return Dual(value, _merge(partials, _scaled(dq, value * (total - weight * left - (1 - weight) * right))))
 
@@ -177,7 +178,7 @@ _FUNCTIONS: dict[str, Callable[..., Dual]] = {
     "cos": _unary(np.cos, lambda x, value: -np.sin(x)),
     "tanh": _unary(np.tanh, lambda x, value: 1 - value**2),
     "arctan": _unary(np.arctan, lambda x, value: 1 / (1 + x * x)),
-    "expit": _unary(_expit, lambda x, value: value * (1 - value)),
+    "expit": _unary(logistic, lambda x, value: value * (1 - value)),
     "logaddexp": _logaddexp,
     "powersum": _powersum,
     "maximum": _maximum,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["ArgumentError", "ConvergenceError", "DataError", "MissingExtra", "QuestionError", "SimilitudeError"]
+__all__ = ["ArgumentError", "ConvergenceError", "DataError", "QuestionError", "SimilitudeError"]
 
 
 class SimilitudeError(Exception):
@@ -36,12 +36,6 @@ class ConvergenceError(SimilitudeError, RuntimeError):
     """The best optimum found fails its gradient test, so there is no fit to speak of."""
 
     exit_code = 4
-
-
-class MissingExtra(SimilitudeError, ImportError):
-    """An optional dependency is needed and not installed."""
-
-    exit_code = 2
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

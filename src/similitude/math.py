@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from similitude._dual import logistic
+
 __all__ = [
     "arctan",
     "cos",
@@ -30,15 +32,11 @@ __all__ = [
 ]
 
 
-def _expit(x: Any) -> Any:
-    return 0.5 + 0.5 * np.tanh(0.5 * np.asarray(x, float))
-
-
 def _powersum(x: Any, y: Any, q: Any) -> Any:
     return np.exp(q * np.logaddexp(np.log(x) / q, np.log(y) / q))
 
 
-_NUMPY = {"expit": _expit, "powersum": _powersum}
+_NUMPY = {"expit": logistic, "powersum": _powersum}
 # SymPy has no log1p and the like: spelled out
 _SYMPY = {
     "expit": lambda s, x: 1 / (1 + s.exp(-x)),

@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from similitude._errors import ArgumentError
+from similitude._files import replace_whole
 from similitude.cli._remedies import text_as_options
 
 __all__ = ["check_target", "clean", "note", "print_json", "print_text", "to_json", "write_file"]
@@ -111,33 +112,6 @@ def write_file(path: str, content: str | bytes, option: str = "-o") -> None:
         if os.path.exists(path) and not os.path.isfile(path):  # a pipe or a device has no name to take over
             Path(path).write_bytes(data)
         else:
-            _replace(os.path.realpath(path), data)
+            replace_whole(os.path.realpath(path), data)
     except OSError as error:
         raise ArgumentError(f"{option} {path}: cannot be written ({error.strerror or error})") from None
-
-
-def _replace(path: str, data: bytes) -> None:
-    import tempfile
-
-    folder, name = os.path.split(path)
-    handle, temporary = tempfile.mkstemp(prefix=f".{name}.", suffix=".tmp", dir=folder)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, _mode(path))
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _mode(path: str) -> int:
-    """The mode of the file replaced, or the one a new file would get."""
-    try:
-        return os.stat(path).st_mode & 0o7777
-    except OSError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask

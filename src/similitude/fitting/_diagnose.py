@@ -12,7 +12,7 @@ from similitude._digits import format_number
 from similitude.fitting._bootstrap import leave_one_out
 from similitude.fitting._noise import leverages, residuals_at
 from similitude.fitting._objective import loss_terms
-from similitude.fitting._prepare import Observed, constant_inputs
+from similitude.fitting._prepare import Observed, compute_of, constant_inputs
 from similitude.fitting._profile import own_gradients
 
 if TYPE_CHECKING:
@@ -140,11 +140,9 @@ def ray_sentence(observed: Observed) -> str:
 
 def extrapolation(observed: Observed, flat: Mapping[str, np.ndarray]) -> np.ndarray:
     """Each point's compute over the largest among the runs; for other inputs, the largest such ratio of any input."""
-    found = observed.compute()
-    if found is not None:
-        values, name = found
-        points = flat[name] if name in flat else 6 * flat["N"] * flat["D"]
-        return np.asarray(points, float) / values.max()
+    found, points = observed.compute(), compute_of(flat)
+    if found is not None and points is not None:
+        return np.asarray(points[0], float) / found[0].max()
     return np.max([np.asarray(flat[k], float) / v.max() for k, v in observed.inputs.items()], axis=0)
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from similitude._errors import ArgumentError, ConvergenceError, QuestionError
 from similitude.fitting import _diagnose
 from similitude.fitting._bootstrap import Bootstrap, bootstrap
-from similitude.fitting._new_run import new_run_ends
-from similitude.fitting._noise import leverages, residuals_at
+from similitude.fitting._new_run import MANY_POINTS, new_run_ends
+from similitude.fitting._noise import residuals_at
 from similitude.fitting._objective import HUBER_LOG, Objective
 from similitude.fitting._options import Intervals
 from similitude.fitting._prepare import Constraints, Observed, bind, law_unit, observe, pose
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["Fit", "Grouped", "fit"]
 
 LARGE = 20_000  # runs beyond which the profile and the delta method no longer differ to be seen
-MANY_POINTS = 1_000  # points of one prediction beyond which each is not profiled
 Target_ = Callable[[Mapping[str, Any]], Any]
 
 
@@ -524,9 +523,3 @@ def _floor_reach(problem: Any, u: np.ndarray, j: int) -> float | None:
     if word.relative != "output" or word.transform != "log" or u[j] > low + 1e-6:
         return None
     return float(np.log(0.5 * np.min(problem.y)) - u[j])
-
-
-def leverage_of(fit: Fit) -> np.ndarray:
-    """Diagonal of the hat matrix at the fit, one a run."""
-    _, slopes = residuals_at(fit.solution.problem, fit.solution.u)
-    return leverages(slopes)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from similitude.fitting._noise import informative, leverages, residuals_at
+from similitude.fitting._prepare import compute_of
 from similitude.fitting._quantiles import t_quantile
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ __all__ = ["new_run_ends"]
 
 MANY = 40  # runs from which the residuals' own distribution is used instead of a normal one
 QUANTILES = 199
-MANY_POINTS = 1_000  # points beyond which the residuals' own distribution is not gone through for each
+MANY_POINTS = 1_000  # points of one prediction beyond which each is not profiled, nor its residuals gone through
 
 
 def new_run_ends(
@@ -51,11 +52,8 @@ def new_run_ends(
 
 def _relative_noise(fit: Fit, flat: Mapping[str, np.ndarray]) -> np.ndarray:
     count = len(next(iter(flat.values())))
-    spread = fit.solution.spread
-    if spread is None:
-        return np.ones(count)
-    scale = 6 * flat["N"] * flat["D"] if spread.name == "C" and "C" not in flat else flat[spread.name]
-    return spread.at(scale)
+    spread, points = fit.solution.spread, compute_of(flat)
+    return np.ones(count) if spread is None or points is None else spread.at(points[0])
 
 
 def _with_residuals(fit: Fit, centre: np.ndarray, edges: np.ndarray, relative: np.ndarray, level: float) -> np.ndarray:

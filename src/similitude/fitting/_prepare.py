@@ -87,14 +87,19 @@ class Observed:
 
     def compute(self) -> tuple[np.ndarray, str] | None:
         """What grows with cost: training FLOP where N and D or C are inputs, else a single input."""
-        if "C" in self.inputs:
-            return self.inputs["C"], "C"
-        if "N" in self.inputs and "D" in self.inputs:
-            return 6 * self.inputs["N"] * self.inputs["D"], "C"
-        if len(self.inputs) == 1:
-            name, values = next(iter(self.inputs.items()))
-            return values, name
-        return None
+        return compute_of(self.inputs)
+
+
+def compute_of(inputs: Mapping[str, np.ndarray]) -> tuple[np.ndarray, str] | None:
+    """The compute of points given by their inputs, and its name; a single input stands for itself, None for others."""
+    if "C" in inputs:
+        return inputs["C"], "C"
+    if "N" in inputs and "D" in inputs:
+        return 6 * inputs["N"] * inputs["D"], "C"
+    if len(inputs) == 1:
+        name, values = next(iter(inputs.items()))
+        return values, name
+    return None
 
 
 def bind(law: Law, runs: Runs, inputs: Mapping[str, str] | None = None) -> Law:

@@ -63,9 +63,8 @@ class Curvature:
         divisor = freedom if problem.clusters is None else problem.runs - problem.free
         variance = float(np.sum(psi[0, told] ** 2)) / max(divisor, 1.0)
         skew = problem.objective.asymmetry
-        sides = np.where(
-            r[0, told] < 0, 2 * skew, 2 * (1 - skew)
-        )  # an expectile's curvature is the mean of its weights
+        # an expectile's curvature is the mean of its weights
+        sides = np.where(r[0, told] < 0, 2 * skew, 2 * (1 - skew))
         slope = working_slope(r[0, told], problem.delta, problem.free) * float(np.mean(sides))
         matrix = slopes[0] @ slopes[0].T
         size = np.sqrt(np.maximum(np.diag(matrix), 1e-300))

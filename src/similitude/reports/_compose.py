@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from math import comb
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 
 from similitude._digits import format_number
 from similitude._errors import ArgumentError
+from similitude._files import replace_whole
 from similitude._view import Figure, FirstScreen, Report, Section, Text, View
 from similitude.fitting import Fit, Grouped
 from similitude.fitting._checklist import checklist
@@ -81,7 +80,7 @@ def report(
         _document(given, runs),
     )
     if path is not None:
-        write_whole(Path(path), page(made))
+        replace_whole(str(path), page(made).encode("utf-8"))
     return made
 
 
@@ -101,27 +100,6 @@ def save_figures(made: Report, folder: str | Path, *, kind: str = "pdf") -> list
         again = f"-{names[figure.name]}" if names[figure.name] > 1 else ""
         saved.append(save_figure(figure, home / f"{figure.name}{again}.{kind}"))
     return saved
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write under a temporary name, sync, rename: a reader never sees half a file. DataError-free: raises OSError."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _flattened(results: Any) -> list[Any]:
