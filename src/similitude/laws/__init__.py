@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from similitude.laws._application import application
 from similitude.laws._catalogue import catalogue, get, resolve
 from similitude.laws._estimate import Estimate, Prediction
@@ -20,12 +22,10 @@ from similitude.laws._words import (
     unit_interval,
 )
 
-# last, and by name: a family's file and its first law may share one, and the law is what the package shows
-from similitude.laws.chinchilla import chinchilla, chinchilla_tied, nested
-from similitude.laws.kaplan import kaplan, kaplan_c, kaplan_d, kaplan_n
-from similitude.laws.overtraining import overtrained
-from similitude.laws.power import power, power_floor, power_scale
-from similitude.laws.repetition import data_constrained
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Law: ...
+
 
 __all__ = [
     "Estimate",
@@ -38,27 +38,15 @@ __all__ = [
     "application",
     "below_output",
     "catalogue",
-    "chinchilla",
-    "chinchilla_tied",
-    "data_constrained",
     "exponent",
     "formula_law",
     "formula_names",
     "get",
-    "kaplan",
-    "kaplan_c",
-    "kaplan_d",
-    "kaplan_n",
     "law",
     "law_from_dict",
     "law_to_dict",
-    "nested",
-    "overtrained",
     "paper",
     "positive",
-    "power",
-    "power_floor",
-    "power_scale",
     "published",
     "real",
     "resolve",
@@ -66,3 +54,7 @@ __all__ = [
     "start_grid",
     "unit_interval",
 ]
+
+# last: a family's file and its first law may share a name, and the law is what the package shows
+globals().update(catalogue())
+__all__ += list(catalogue())

@@ -30,6 +30,8 @@ def application(
     validity: str = "",
     counts: str = "undeclared",
     family: str = "",
+    span: Mapping[str, tuple[float, float]] | None = None,
+    example: Mapping[str, float] | None = None,
 ) -> Law:
     """The law `form` under another name: `inputs` maps each input of the form to its new name and unit.
 
@@ -65,6 +67,8 @@ def application(
         family=family or form.family,
         form=form,
         renames=MappingProxyType(renames),
+        span=MappingProxyType({**{renames[k]: v for k, v in form.span.items()}, **(span or {})}),
+        example=MappingProxyType(dict(example or form.example)),
     )
 
 

@@ -17,7 +17,26 @@ __all__ = ["catalogue", "get", "resolve"]
 
 # by path, because the package binds some of these names to the laws themselves
 _FAMILIES = tuple(
-    import_module(f"similitude.laws.{name}") for name in ("power", "kaplan", "chinchilla", "overtraining", "repetition")
+    import_module(f"similitude.laws.{name}")
+    for name in (
+        "power",
+        "curves",
+        "kaplan",
+        "chinchilla",
+        "surfaces",
+        "overtraining",
+        "repetition",
+        "capacity",
+        "routing",
+        "transfer",
+        "schedules",
+        "tuning",
+        "data",
+        "post_training",
+        "sampling",
+        "modalities",
+        "theory",
+    )
 )
 
 

@@ -121,6 +121,9 @@ class Law:
     positive_inputs: bool = True
     form: Law | None = None  # what an application was made from, with the new name of each of its inputs
     renames: Mapping[str, str] = field(default_factory=dict)
+    span: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # where each input typically lies
+    example: Mapping[str, float] = field(default_factory=dict)  # coefficients that stand in where none are published
+    degenerate: tuple[str, ...] = ()  # parameters that runs determine only in combination
 
     def __call__(self, *args: Any, **values: Any) -> Any:
         return self.function(*args, **values)
@@ -266,12 +269,18 @@ def law(
     title: str = "",
     name: str | None = None,
     positive_inputs: bool = True,
+    span: Mapping[str, tuple[float, float]] | None = None,
+    example: Mapping[str, float] | None = None,
+    degenerate: tuple[str, ...] = (),
 ) -> Callable[[Callable[..., Any]], Law]:
     """Declare a law: decorate its formula with inputs, output, parameters, source and published coefficients.
 
     The function takes its inputs before `*` and its parameters after, in the declared order; it must be written with
     operators and `similitude.math`, so that dual numbers flow through. Inputs are positive quantities unless
     `positive_inputs=False`. Nothing is registered.
+
+    `span` says where each input typically lies and `example` gives coefficients that stand in where none are published:
+    simulated runs, pages and tests use them. `degenerate` names parameters that runs determine only in combination.
 
     Raises ArgumentError when names or order differ between the function and the declaration.
 
@@ -287,6 +296,13 @@ def law(
     def declare(function: Callable[..., Any]) -> Law:
         law_name = name or function.__name__
         _check_signature(function, law_name, tuple(inputs), tuple(params))
+        for what, given, known in (
+            ("span", span, inputs),
+            ("example", example, params),
+            ("degenerate", degenerate, params),
+        ):
+            if unknown := [k for k in given or () if k not in known]:
+                raise ArgumentError(f"law '{law_name}': {what} names '{unknown[0]}', which it does not have")
         for entry in published:
             if unknown := [k for k in entry.digits if k not in params]:
                 raise ArgumentError(f"law '{law_name}', set '{entry.key}': no parameter '{unknown[0]}'")
@@ -304,6 +320,9 @@ def law(
             validity=validity,
             family=function.__module__.rpartition(".")[2],
             positive_inputs=positive_inputs,
+            span=MappingProxyType(dict(span or {})),
+            example=MappingProxyType(dict(example or {})),
+            degenerate=degenerate,
         )
 
     return declare

@@ -185,6 +185,7 @@ def chinchilla_tied(N, D, *, E, A, B, alpha):
         "beta": exponent(0.1, 0.3, 0.6),
         "q": positive(0.2, 0.5, 1.0, low=0.01, high=100.0),
     },
+    example={"E": 1.8, "A": 480.0, "alpha": 0.35, "B": 2000.0, "beta": 0.36, "q": 0.6},
     source=paper("kaplan2020", where="eq. 1.5, with the floor of Hoffmann et al. 2022, eq. 10"),
     title="family from Kaplan to Chinchilla",
     validity="As chinchilla.",

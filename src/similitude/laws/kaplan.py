@@ -78,6 +78,7 @@ kaplan_c = application(
     ],
     counts="without embeddings",
     title="Kaplan L(C)",
+    span={"C": (1e-3, 1e2)},
     validity="The best loss at a compute budget; the budget counts 6 FLOP a non-embedding parameter and token.",
     doc="""The best loss that a compute budget buys, budget in PF-days (8.64e19 FLOP).
 

@@ -15,6 +15,7 @@ __all__ = ["power", "power_floor", "power_scale"]
     params={"a": positive(), "c": real(-0.5, 0.1, 0.3, 0.6, 1.0)},
     source=paper("hestness2017"),
     title="power law",
+    example={"a": 3.0, "c": 0.25},
 )
 def power(x, *, a, c):
     """A straight line on log-log axes: y falls by the factor 10^-c for every tenfold x, for ever.
@@ -32,6 +33,7 @@ def power(x, *, a, c):
     params={"E": below_output(), "a": positive(), "c": exponent(0.1, 0.3, 0.6, 1.0)},
     source=paper("hestness2017"),
     title="power law with a floor",
+    example={"E": 0.4, "a": 3.0, "c": 0.25},
 )
 def power_floor(x, *, E, a, c):
     """A power law that levels off at a floor E, such as label noise or the entropy of text.
@@ -48,6 +50,7 @@ def power_floor(x, *, E, a, c):
     params={"x_c": scale_of("x", 1e-2, 1.0, 1e2, 1e5, 1e8), "a": exponent(0.05, 0.1, 0.3, 1.0)},
     source=paper("kaplan2020", where="eq. 1.1"),
     title="power law with a scale",
+    example={"x_c": 3e8, "a": 0.08},
 )
 def power_scale(x, *, x_c, a):
     """A power law written with the scale x_c at which y would be 1, instead of an amplitude.

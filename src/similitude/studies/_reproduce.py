@@ -15,7 +15,14 @@ from similitude.studies._study import Declaration, Study
 
 __all__ = ["catalogue", "reproduce"]
 
-_FILES = ("besiroglu", "approach2", "porian", "misfitting", "gadre", "muennighoff")
+_FILES = (
+    "besiroglu",
+    "approach2",
+    "porian",
+    "misfitting",
+    "gadre",
+    "muennighoff",
+)
 Progress = Callable[[str], None]
 
 

@@ -1,0 +1,3 @@
+"""Data as a resource: mixtures, quality, repetition, pruning."""
+
+from __future__ import annotations

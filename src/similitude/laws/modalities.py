@@ -1,0 +1,3 @@
+"""Other modalities and objectives: images, video, time series, recommenders, retrieval."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""After pre-training: reinforcement learning, reward models, preference."""
+
+from __future__ import annotations

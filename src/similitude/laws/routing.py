@@ -1,0 +1,3 @@
+"""Sparsity and routing: mixtures of experts, sparse weights and activations, distillation."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Test-time compute: pass@k, best-of-n, votes, thinking tokens."""
+
+from __future__ import annotations

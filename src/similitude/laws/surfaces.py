@@ -1,0 +1,3 @@
+"""Loss over parameters and data: the surfaces beyond Kaplan and Chinchilla."""
+
+from __future__ import annotations

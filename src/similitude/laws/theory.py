@@ -1,0 +1,3 @@
+"""What theory predicts: regimes, spectra, dimension, superposition."""
+
+from __future__ import annotations

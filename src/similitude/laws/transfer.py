@@ -1,0 +1,3 @@
+"""Transfer and fine-tuning: effective data, joint laws, loss to loss, translation."""
+
+from __future__ import annotations
