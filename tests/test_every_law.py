@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+import similitude as sim
 from similitude import _bibliography, laws
 from similitude._dual import Dual
 from similitude.laws._expression import Binary, Call, Expression, Let, Negative, evaluate, names
@@ -47,6 +48,11 @@ def some_inputs(law: laws.Law, count: int = 25, seed: int = 3) -> dict[str, np.n
     if not law.positive_inputs:
         return {k: rng.uniform(*ranges[k], count) for k in law.inputs}
     return {k: np.exp(rng.uniform(*np.log(ranges[k]), count)) for k in law.inputs}
+
+
+def shown(law: laws.Law) -> set[str]:
+    """The inputs as the formula names them."""
+    return set(law.symbols[: len(law.symbols) - law.bare_params])
 
 
 def test_every_law_without_published_coefficients_has_an_example():
@@ -178,8 +184,8 @@ def test_latex_is_balanced_and_names_every_symbol(law):
     assert text.count("{") == text.count("}")
     assert text.count("\\left") == text.count("\\right")
     assert text.count("\\begin") == text.count("\\end")
-    for name in (*law.inputs, *law.params):
-        head = name.partition("_")[0]
+    for name in law.symbols:
+        head = name.partition("_")[0].rstrip("0123456789")
         assert re.search(rf"(\\{head}\b|\b{head})", text), name
 
 
@@ -200,7 +206,7 @@ def test_mathml_is_valid_and_names_every_input(law):
             assert len(element) == 0
             assert element.text
     letters = {e.text for e in root.iter() if e.tag.endswith("}mi")}
-    assert set(law.inputs) <= letters
+    assert {name.partition("_")[0].rstrip("0123456789") for name in shown(law)} <= letters
 
 
 @EVERY
@@ -237,3 +243,20 @@ def test_is_an_attribute_of_the_package(law):
     assert getattr(laws, law.name) is law
     assert laws.get(law.name) is law
     assert law.name in laws.__all__
+
+
+def recovery_inputs(law: laws.Law) -> dict[str, np.ndarray]:
+    """A spread of inputs wide enough to tell the parameters apart."""
+    return some_inputs(law, count=max(60, 8 * len(law.params)), seed=11)
+
+
+@EVERY
+def test_is_recovered_from_its_own_runs(law):
+    inputs, values = recovery_inputs(law), coefficients(law)
+    truth = np.asarray(law.evaluate(inputs, values), float)
+    runs = sim.read_runs({**inputs, "loss": truth}, loss="loss", check=False)
+    found = sim.fit(law, runs, objective="squares_log" if np.all(truth > 0) else "squares")
+    again = np.asarray(law.evaluate(inputs, found.values), float)
+    np.testing.assert_allclose(again, truth, rtol=1e-8, atol=1e-8 * np.max(np.abs(truth)))
+    for name in set(law.params) - set(law.degenerate):
+        assert found.values[name] == pytest.approx(values[name], rel=1e-6, abs=1e-9), name

@@ -165,6 +165,12 @@ def _minimum(x: Any, y: Any) -> Dual:
     return _where(np.asarray(_parts(x)[0]) < _parts(y)[0], x, y)
 
 
+def _total(x: Dual) -> Dual:
+    full = np.shape(x.value)
+    slopes = {k: np.sum(np.broadcast_to(d, (full[0], *np.shape(d)[1:])), axis=0) for k, d in x.partials.items()}
+    return Dual(np.sum(x.value, axis=0), slopes)
+
+
 _exp = _unary(np.exp, lambda x, value: value)
 _log = _unary(np.log, lambda x, value: 1 / x)
 
@@ -183,5 +189,6 @@ _FUNCTIONS: dict[str, Callable[..., Dual]] = {
     "powersum": _powersum,
     "maximum": _maximum,
     "minimum": _minimum,
+    "total": _total,
     "where": _where,
 }

@@ -28,6 +28,7 @@ __all__ = [
     "sin",
     "sqrt",
     "tanh",
+    "total",
     "where",
 ]
 
@@ -36,7 +37,7 @@ def _powersum(x: Any, y: Any, q: Any) -> Any:
     return np.exp(q * np.logaddexp(np.log(x) / q, np.log(y) / q))
 
 
-_NUMPY = {"expit": logistic, "powersum": _powersum}
+_NUMPY = {"expit": logistic, "powersum": _powersum, "total": lambda x: np.sum(x, axis=0)}
 # SymPy has no log1p and the like: spelled out
 _SYMPY = {
     "expit": lambda s, x: 1 / (1 + s.exp(-x)),
@@ -70,6 +71,8 @@ def _on_jax(name: str, args: tuple[Any, ...]) -> Any:
     if name == "powersum":
         x, y, q = args
         return jax.numpy.exp(q * jax.numpy.logaddexp(jax.numpy.log(x) / q, jax.numpy.log(y) / q))
+    if name == "total":
+        return jax.numpy.sum(args[0], axis=0)
     return jax.nn.sigmoid(*args) if name == "expit" else getattr(jax.numpy, name)(*args)
 
 
@@ -213,6 +216,16 @@ def minimum(x: Any, y: Any) -> Any:
     1.0
     """
     return _call("minimum", x, y)
+
+
+def total(x: Any, over: str = "") -> Any:
+    """The sum along the axis that `x` runs along (the leading one); `over` is its name in print.
+
+    >>> float(total(np.array([1.0, 2.0]), over="domain"))
+    3.0
+    """
+    own = getattr(x, "__similitude_total__", None)
+    return own(over) if own is not None else _call("total", x)
 
 
 def where(condition: Any, x: Any, y: Any) -> Any:

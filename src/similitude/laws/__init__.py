@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from similitude.laws._application import application
+from similitude.laws._axis import along
 from similitude.laws._catalogue import catalogue, get, resolve
 from similitude.laws._estimate import Estimate, Prediction
 from similitude.laws._exchange import law_from_dict, law_to_dict
@@ -34,6 +35,7 @@ __all__ = [
     "Prediction",
     "Published",
     "Source",
+    "along",
     "amplitude_of",
     "application",
     "below_output",

@@ -30,6 +30,7 @@ _FAMILIES = tuple(
         "routing",
         "transfer",
         "schedules",
+        "annealing",
         "tuning",
         "data",
         "post_training",

@@ -45,6 +45,8 @@ def law_to_dict(law: Law) -> dict[str, Any]:
         "counts": law.counts,
         "positive_inputs": law.positive_inputs,
     }
+    if law.sizes and law.name in catalogue():
+        return {"law": law.name, "sizes": {k: list(v) for k, v in law.sizes.items()}, **declared}
     if law.form is not None and catalogue().get(law.form.name) is law.form:
         return {"law": law.form.name, "renames": dict(law.renames), **declared}
     return {"formula": law.formula or law.text(), **declared}
@@ -71,6 +73,8 @@ def law_from_dict(values: Mapping[str, Any]) -> Law:
     )
     positive_inputs = values.get("positive_inputs", True) is not False
     if "law" in values:
+        if "sizes" in values:
+            return _sized_from_dict(get(values["law"]), values, params)
         made = _application_from_dict(get(values["law"]), values, inputs, output, params, name, title, counts)
         return replace(made, positive_inputs=positive_inputs)
     read = formula_law(values["formula"], inputs, output=output, name=name, longest=LONGEST_STORED)
@@ -80,6 +84,13 @@ def law_from_dict(values: Mapping[str, Any]) -> Law:
         )
     declared = MappingProxyType(params)
     return replace(read, params=declared, title=title or name, counts=counts, positive_inputs=positive_inputs)
+
+
+def _sized_from_dict(law: Law, values: Mapping[str, Any], params: Mapping[str, Parameter]) -> Law:
+    made = law.sized(**{k: tuple(v) for k, v in _section(values, "sizes").items()})
+    if set(params) != set(made.params):
+        raise DataError(f"the stored law does not fit '{law.name}' with the entries it names")
+    return replace(made, params=MappingProxyType({k: params[k] for k in made.params}))
 
 
 def _application_from_dict(

@@ -23,8 +23,10 @@ __all__ = [
     "Name",
     "Negative",
     "Number",
+    "Total",
     "evaluate",
     "names",
+    "sketch",
     "trace",
 ]
 
@@ -54,31 +56,31 @@ class Expression:
     __array_ufunc__ = None  # makes `np.float64 * Expression` come to Expression.__rmul__
 
     def __add__(self, other: Any) -> Expression:
-        return Binary("+", self, as_node(other))
+        return joined("+", self, other)
 
     def __radd__(self, other: Any) -> Expression:
         return Binary("+", as_node(other), self)
 
     def __sub__(self, other: Any) -> Expression:
-        return Binary("-", self, as_node(other))
+        return joined("-", self, other)
 
     def __rsub__(self, other: Any) -> Expression:
         return Binary("-", as_node(other), self)
 
     def __mul__(self, other: Any) -> Expression:
-        return Binary("*", self, as_node(other))
+        return joined("*", self, other)
 
     def __rmul__(self, other: Any) -> Expression:
         return Binary("*", as_node(other), self)
 
     def __truediv__(self, other: Any) -> Expression:
-        return Binary("/", self, as_node(other))
+        return joined("/", self, other)
 
     def __rtruediv__(self, other: Any) -> Expression:
         return Binary("/", as_node(other), self)
 
     def __pow__(self, other: Any) -> Expression:
-        return Binary("^", self, as_node(other))
+        return joined("^", self, other)
 
     def __rpow__(self, other: Any) -> Expression:
         return Binary("^", as_node(other), self)
@@ -92,11 +94,17 @@ class Expression:
     def __bool__(self) -> bool:
         raise ArgumentError("a formula cannot branch on its inputs or parameters; use minimum or maximum")
 
-    def __similitude__(self, name: str, args: tuple[Any, ...]) -> Expression:
+    def __similitude__(self, name: str, args: tuple[Any, ...]) -> Any:
+        for row in args:
+            if hasattr(row, "entries"):
+                return row.__similitude__(name, args)
         short = _SHORT.get(name, name)
         if short not in FUNCTIONS:
             raise ArgumentError(f"{name}() has no printed form")
         return Call(short, tuple(as_node(a) for a in args))
+
+    def __similitude_total__(self, over: str) -> Expression:
+        return Total(over, self)
 
     def __similitude_let__(self, symbol: str) -> Expression:
         return Let(symbol, self)
@@ -148,6 +156,19 @@ class Let(Expression):
     value: Expression
 
 
+@dataclass(frozen=True, eq=False)
+class Total(Expression):
+    """A sum along an axis, as it is printed: never evaluated."""
+
+    over: str
+    argument: Expression
+
+
+def joined(sign: str, left: Expression, right: Any) -> Any:
+    """Two nodes joined, or NotImplemented where `right` runs along an axis and does it entry by entry."""
+    return NotImplemented if hasattr(right, "entries") else Binary(sign, left, as_node(right))
+
+
 def as_node(value: Any) -> Expression:
     """A node from a node or a plain number; ArgumentError for anything else."""
     if isinstance(value, Expression):
@@ -166,7 +187,7 @@ def children(node: Expression) -> tuple[Expression, ...]:
             return (argument,)
         case Call(_, arguments):
             return arguments
-        case Let(_, value):
+        case Let(_, value) | Total(_, value):
             return (value,)
     return ()
 
@@ -231,6 +252,12 @@ def _join(sign: str, left: Any, right: Any) -> Any:
     if sign == "/":
         return left / right
     return left**right
+
+
+def sketch(law: Law) -> Expression:
+    """The formula as it is declared, arrays as single symbols and sums along an axis as such: for printing only."""
+    symbols = {k: Name(k) for k in law.symbols}
+    return as_node((law.arrays_function or law.function)(**symbols))
 
 
 def trace(law: Law) -> Expression:

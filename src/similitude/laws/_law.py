@@ -124,6 +124,9 @@ class Law:
     span: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # where each input typically lies
     example: Mapping[str, float] = field(default_factory=dict)  # coefficients that stand in where none are published
     degenerate: tuple[str, ...] = ()  # parameters that runs determine only in combination
+    sizes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # axis -> labels of its entries
+    declared: Mapping[str, Any] = field(default_factory=dict)  # inputs and parameters as declared, arrays unexpanded
+    arrays_function: Callable[..., Any] | None = None  # the formula on arrays; None where nothing runs along an axis
 
     def __call__(self, *args: Any, **values: Any) -> Any:
         return self.function(*args, **values)
@@ -148,6 +151,38 @@ class Law:
         from similitude.laws._linear import linear_parameters
 
         return linear_parameters(self)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Inputs, then parameters, as the formula names them: an array counts once."""
+        return tuple(self.declared) if self.sizes else (*self.inputs, *self.params)
+
+    @property
+    def bare_params(self) -> int:
+        """How many of `symbols` are parameters."""
+        if not self.sizes:
+            return len(self.params)
+        return sum(1 for word in self.declared.values() if isinstance(getattr(word, "word", word), Parameter))
+
+    def sized(self, **labels: tuple[str, ...] | int) -> Law:
+        """The same law with other entries along its axes: their labels, or how many.
+
+        Raises ArgumentError for an axis that the law does not have, or a label that is no name.
+
+        >>> from similitude.laws import multi_power
+        >>> list(multi_power.sized(segment=2).inputs)
+        ['S1', 'drop_1', 'drop_2', 'rate_1', 'rate_2', 'area_1', 'area_2']
+        """
+        from similitude.laws._sized import sized
+
+        return sized(self, labels)
+
+    @cached_property
+    def sketch(self) -> Any:
+        """The formula as it is printed for people: as declared, with sums along an axis."""
+        from similitude.laws._expression import sketch
+
+        return sketch(self) if self.sizes else self.expression
 
     @cached_property
     def expression(self) -> Any:
@@ -272,6 +307,7 @@ def law(
     span: Mapping[str, tuple[float, float]] | None = None,
     example: Mapping[str, float] | None = None,
     degenerate: tuple[str, ...] = (),
+    sizes: Mapping[str, int] | None = None,
 ) -> Callable[[Callable[..., Any]], Law]:
     """Declare a law: decorate its formula with inputs, output, parameters, source and published coefficients.
 
@@ -281,6 +317,7 @@ def law(
 
     `span` says where each input typically lies and `example` gives coefficients that stand in where none are published:
     simulated runs, pages and tests use them. `degenerate` names parameters that runs determine only in combination.
+    Inputs and parameters declared `along` an axis get as many entries as `sizes` says; `Law.sized` changes that.
 
     Raises ArgumentError when names or order differ between the function and the declaration.
 
@@ -296,6 +333,29 @@ def law(
     def declare(function: Callable[..., Any]) -> Law:
         law_name = name or function.__name__
         _check_signature(function, law_name, tuple(inputs), tuple(params))
+        if sizes:
+            labels = {axis: tuple(map(str, range(1, count + 1))) for axis, count in sizes.items()}
+            bare = Law(
+                name=law_name,
+                function=function,
+                inputs=inputs,
+                output=output,
+                params=params,
+                source=source,
+                sets=tuple(published),
+                doc=inspect.cleandoc(function.__doc__ or ""),
+                title=title or law_name.replace("_", " "),
+                counts=counts,
+                validity=validity,
+                family=function.__module__.rpartition(".")[2],
+                positive_inputs=positive_inputs,
+                span=dict(span or {}),
+                example=dict(example or {}),
+                degenerate=degenerate,
+                declared=MappingProxyType({**inputs, **params}),
+                arrays_function=function,
+            )
+            return bare.sized(**labels)
         for what, given, known in (
             ("span", span, inputs),
             ("example", example, params),

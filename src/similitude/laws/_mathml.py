@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from similitude.laws._expression import Binary, Call, Expression, Let, Name, Negative, Number
+from similitude.laws._expression import Binary, Call, Expression, Let, Name, Negative, Number, Total
 from similitude.laws._print import (
     ATOM,
     PRODUCT,
@@ -40,8 +40,8 @@ def to_mathml(law: Law) -> str:
     """
     letter, arguments = left_hand_side(law)
     left = f"<mi>{letter}</mi>{_APPLY}{_parenthesised(_listed(_name(a) for a in arguments))}"
-    lines = [(left, _set(law.expression))]
-    lines += [(_name(part.symbol), _set(part.value)) for part in definitions(law.expression)]
+    lines = [(left, _set(law.sketch))]
+    lines += [(_name(part.symbol), _set(part.value)) for part in definitions(law.sketch)]
     if len(lines) == 1:
         body = f"<mrow>{left}<mo>=</mo>{lines[0][1]}</mrow>"
     else:
@@ -75,6 +75,9 @@ def _set(node: Expression) -> str:
             after = SUM if sign == "+" and not isinstance(right, Negative) else PRODUCT
             shown = "+" if sign == "+" else "&#x2212;"
             return f"<mrow>{_within(left, SUM)}<mo>{shown}</mo>{_within(right, after)}</mrow>"
+        case Total(over, argument):
+            mark = f"<msub><mo>&#x2211;</mo><mi>{escape(over)}</mi></msub>"
+            return f"<mrow>{mark}{_within(argument, PRODUCT)}</mrow>"
         case Call() as call:
             return _call(call)
     raise TypeError(f"not a node: {node!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from similitude.laws._expression import Binary, Call, Expression, Let, Name, Negative, Number, walk
+from similitude.laws._expression import Binary, Call, Expression, Let, Name, Negative, Number, Total, walk
 from similitude.laws._symbols import GREEK, symbol
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def to_lines(law: Law) -> tuple[str, ...]:
     >>> to_lines(data_constrained)[0], to_lines(data_constrained)[4]
     ("E + A/N'^alpha + B/D'^beta", 'U_D = min(U, D)')
     """
-    parts = [f"{part.symbol} = {plain(part.value, named=True)}" for part in definitions(law.expression)]
-    return plain(law.expression, named=True), *parts
+    parts = [f"{part.symbol} = {plain(part.value, named=True)}" for part in definitions(law.sketch)]
+    return plain(law.sketch, named=True), *parts
 
 
 def plain(node: Expression, *, named: bool = False) -> str:
@@ -85,6 +85,8 @@ def plain(node: Expression, *, named: bool = False) -> str:
             gap = " " if own == SUM else ""
             after = f"({plain(right, named=named)})" if isinstance(right, Negative) else _within(right, own + 1, named)
             return f"{_within(left, own, named)}{gap}{sign}{gap}{after}"
+        case Total(over, argument):
+            return f"sum over {over} of ({plain(argument, named=named)})"
         case Call(function, arguments):
             return f"{function}({', '.join(plain(a, named=named) for a in arguments)})"
     raise TypeError(f"not a node: {node!r}")
@@ -127,7 +129,7 @@ def sign_first(node: Expression) -> Expression:
 
 def left_hand_side(law: Law) -> tuple[str, tuple[str, ...]]:
     """The output's letter and its arguments: L(N, D) for a loss, y(x) for anything else."""
-    return ("L" if law.output.kind == "loss" else "y"), tuple(law.inputs)
+    return ("L" if law.output.kind == "loss" else "y"), law.symbols[: len(law.symbols) - law.bare_params]
 
 
 def number_parts(value: float) -> tuple[str, str]:
@@ -152,10 +154,10 @@ def to_latex(law: Law) -> str:
     """
     letter, arguments = left_hand_side(law)
     left = f"{letter}({', '.join(_latex_name(a) for a in arguments)})"
-    parts = definitions(law.expression)
+    parts = definitions(law.sketch)
     if not parts:
-        return f"{left} = {_latex(law.expression)}"
-    lines = [f"{left} &= {_latex(law.expression)}"]
+        return f"{left} = {_latex(law.sketch)}"
+    lines = [f"{left} &= {_latex(law.sketch)}"]
     lines += [f"{_latex_name(p.symbol)} &= {_latex(p.value)}" for p in parts]
     return "\\begin{aligned} " + " \\\\ ".join(lines) + " \\end{aligned}"
 
@@ -170,6 +172,8 @@ def math_tightness(node: Expression) -> int:
         case Binary(sign):
             return _TIGHTNESS[sign]
         case Negative():
+            return SUM
+        case Total():
             return SUM
         case Call("sqrt"):
             return ATOM
@@ -199,6 +203,8 @@ def _latex(node: Expression) -> str:
         case Binary(sign, left, right):
             after = SUM if sign == "+" and not isinstance(right, Negative) else PRODUCT
             return f"{_latex_within(left, SUM)} {sign} {_latex_within(right, after)}"
+        case Total(over, argument):
+            return f"\\sum_{{\\mathrm{{{over}}}}} {_latex_within(argument, PRODUCT)}"
         case Call() as call:
             return _latex_call(call)
     raise TypeError(f"not a node: {node!r}")

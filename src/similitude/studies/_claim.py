@@ -74,7 +74,7 @@ class Claim:
         return self.rule.judge(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values: claim, published, printed, where, ours, interval, evidence, verdict, rule, remark."""
+        """Plain values: claim, published, printed, where, ours, interval, evidence, verdict, rule, remark (also as why)."""
         return {
             "claim": self.sentence,
             "published": self.published,
@@ -87,6 +87,7 @@ class Claim:
             "verdict": self.verdict,
             "rule": self.rule.name,
             "remark": self.remark,
+            "why": self.remark,
         }
 
 

@@ -108,6 +108,7 @@ class Study:
         """Plain values fit for JSON: study, paper, claims, counts, rules, tables, notes, citations."""
         return {
             "schema_version": SCHEMA_VERSION,
+            "name": self.name,
             "study": self.name,
             "title": self.title,
             "paper": self.paper,
