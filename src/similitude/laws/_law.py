@@ -127,6 +127,7 @@ class Law:
     sizes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # axis -> labels of its entries
     declared: Mapping[str, Any] = field(default_factory=dict)  # inputs and parameters as declared, arrays unexpanded
     arrays_function: Callable[..., Any] | None = None  # the formula on arrays; None where nothing runs along an axis
+    bare: Law | None = None  # the law as declared, before its axes had entries
 
     def __call__(self, *args: Any, **values: Any) -> Any:
         return self.function(*args, **values)

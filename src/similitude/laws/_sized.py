@@ -17,21 +17,23 @@ __all__ = ["sized"]
 
 def sized(law: Law, labels: Mapping[str, Any]) -> Law:
     """`law` with the entries of its axes labelled so; a number stands for labels from 1 on."""
+    bare = law.bare or law
     axes = {word.axis: None for word in law.declared.values() if isinstance(word, Along)}
     sizes = {**law.sizes, **{axis: _labels(law, axis, given, axes) for axis, given in labels.items()}}
     words = {k: v for k, v in law.declared.items() if isinstance(getattr(v, "word", v), Parameter)}
     units = {k: v for k, v in law.declared.items() if k not in words}
+    inputs, params = expanded(units, sizes), expanded(words, sizes)
     arrays = {k: entries(k, sizes[v.axis]) for k, v in law.declared.items() if isinstance(v, Along)}
-    inputs = expanded(units, sizes)
     assert law.arrays_function is not None
     return replace(
         law,
         function=stacked(law.arrays_function, arrays, tuple(inputs)),
         inputs=MappingProxyType(inputs),
-        params=MappingProxyType(expanded(words, sizes)),
+        params=MappingProxyType(params),
         sizes=MappingProxyType(sizes),
-        span=_spread(law.span, arrays),
-        example=_spread(law.example, arrays),
+        bare=bare,
+        span=_spread(bare.span, arrays),
+        example=_spread(bare.example, arrays),
     )
 
 

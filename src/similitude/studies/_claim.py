@@ -74,7 +74,7 @@ class Claim:
         return self.rule.judge(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values: claim, published, printed, where, ours, interval, evidence, verdict, rule, remark (also as why)."""
+        """Plain values, as printed in JSON; `why` is the remark."""
         return {
             "claim": self.sentence,
             "published": self.published,

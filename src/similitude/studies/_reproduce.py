@@ -22,6 +22,7 @@ _FILES = (
     "misfitting",
     "gadre",
     "muennighoff",
+    "luo2025",
 )
 Progress = Callable[[str], None]
 
