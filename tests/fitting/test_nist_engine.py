@@ -28,13 +28,21 @@ def _fit(problem: Problem, start: np.ndarray) -> sim.Fit:
     return sim.fit(_law(problem), runs, objective="squares", start=guess, intervals="delta")
 
 
+def _in_order(name: str, values: np.ndarray) -> np.ndarray:
+    """Lanczos' model is a sum of three like exponentials: which comes first is no part of the answer."""
+    if not name.startswith("Lanczos"):
+        return values
+    pairs = values.reshape(3, 2)
+    return pairs[np.argsort(pairs[:, 1])].ravel()
+
+
 @pytest.mark.parametrize("which", [0, 1], ids=["start 1", "start 2"])
 @pytest.mark.parametrize("name", NAMES)
 def test_certified_values_are_found(name, which, record_property):
     problem = read(name)
     found = _fit(problem, problem.starts[which])
     values = np.array([found.values[b] for b in problem.parameters])
-    agreement = float(digits(values, problem.certified).min())
+    agreement = float(digits(_in_order(name, values), problem.certified).min())
     record_property("digits", agreement)
     assert agreement >= 6
     # Lanczos1 leaves residuals of 1e-13, under the rounding of its own observations

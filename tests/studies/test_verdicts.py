@@ -117,6 +117,7 @@ def test_a_study_is_plain_data():
         "verdict": "reproduced",
         "rule": "printed digits",
         "remark": "a remark",
+        "why": "a remark",
     }
     assert told["rules"]["printed digits"] == PRINTED.sentence
 
@@ -153,9 +154,9 @@ def test_our_value_prints_one_digit_more_than_the_published():
     assert cells == ["1.0182740e-3", "12529.5", "0.34781"]
 
 
-def test_the_catalogue_names_six_studies_with_their_papers():
+def test_the_catalogue_begins_with_the_studies_of_the_main_job():
     known = catalogue()
-    assert list(known) == [
+    assert list(known)[:6] == [
         "besiroglu2024",
         "czech2026",
         "porian2024",
@@ -163,7 +164,7 @@ def test_the_catalogue_names_six_studies_with_their_papers():
         "gadre2024",
         "muennighoff2023",
     ]
-    assert all(isinstance(d, Declaration) and d.name == name and d.data for name, d in known.items())
+    assert all(isinstance(d, Declaration) and d.name == name for name, d in known.items())
 
 
 def test_every_paper_stands_in_the_bibliography():

@@ -15,7 +15,7 @@ from similitude.fitting._options import Intervals
 from similitude.fitting._prepare import Observed, constant_inputs
 from similitude.fitting._problem import Problem
 from similitude.fitting._profile import Curvature, condition_number
-from similitude.fitting._solver import Optimum, minimise
+from similitude.fitting._solver import Optimum, minimise, objective_at
 from similitude.fitting._starts import starting_rows
 
 __all__ = ["Convergence", "Solution", "solve"]
@@ -213,10 +213,35 @@ def _certify(problem: Problem, u: np.ndarray) -> tuple[np.ndarray, float, bool, 
     """A last, orthogonally factorised descent, and the gradient test on where it ends."""
     precise = problem.runs <= SMALL
     last = minimise(problem, u[None], tolerance=1e-16, iterations=30, precise=precise)
-    value = float(last.objective[0])
-    proof = minimise(problem, last.u, tolerance=1e-12, iterations=1, precise=precise)
+    if precise and problem.objective.loss == "squares":
+        return _proved(problem, _polished(problem, last.u[0]), precise)
+    return _proved(problem, last.u[0], precise)
+
+
+def _proved(problem: Problem, u: np.ndarray, precise: bool) -> tuple[np.ndarray, float, bool, float]:
+    value = float(objective_at(problem, u[None])[0])
+    proof = minimise(problem, u[None], tolerance=1e-12, iterations=1, precise=precise)
     decrease = 0.0 if _exact(problem, value) else float(proof.decrease[0])
-    return last.u[0], value, bool(np.isfinite(value) and decrease <= GRADIENT_TEST), decrease
+    return u, value, bool(np.isfinite(value) and decrease <= GRADIENT_TEST), decrease
+
+
+def _polished(problem: Problem, u: np.ndarray) -> np.ndarray:
+    """A few undamped Gauss-Newton steps: where the objective is flat to rounding, its gradient is not."""
+    low, high = problem.coordinates.low, problem.coordinates.high
+    for _ in range(3):
+        r, slopes = (x[0] for x in problem.residuals(u[None]))
+        size = np.linalg.norm(slopes, axis=-1)
+        if not (np.isfinite(r).all() and (size > 0).all()):
+            return u
+        step = -np.linalg.lstsq((slopes / size[:, None]).T, r, rcond=1e-14)[0] / size
+        new = u + step
+        if np.max(np.abs(step)) > 1e-3 * np.max(np.abs(u)) or (new <= low).any() or (new >= high).any():
+            return u
+        before, after = objective_at(problem, np.stack([u, new]))
+        if not after <= before * (1 + 1e-10):
+            return u
+        u = new
+    return u
 
 
 def _exact(problem: Problem, value: float) -> bool:
