@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Dual", "logistic"]
+__all__ = ["Dual", "logistic", "solve"]
 
 Partials = dict[int, Any]
+_UNKNOWN = -1  # the seed of an implicit unknown, apart from those of parameters
 
 
 class Dual:
@@ -163,6 +164,30 @@ def _maximum(x: Any, y: Any) -> Dual:
 def _minimum(x: Any, y: Any) -> Dual:
     # at a tie the other side than maximum's, so that the two still add up to x + y
     return _where(np.asarray(_parts(x)[0]) < _parts(y)[0], x, y)
+
+
+def solve(function: Callable[[Any], Any], low: Any, high: Any) -> Any:
+    """Where an increasing function of numbers or dual numbers is zero between two ends; `math.root` explains.
+
+    >>> float(solve(lambda y: y - Dual(3.0, {0: 1.0}), 0.0, 9.0).partials[0])
+    1.0
+    """
+    ends = _parts(low)[0], _parts(high)[0]
+    shape = np.shape(_parts(function(0.5 * (ends[0] + ends[1])))[0])
+    left, right = (np.broadcast_to(np.asarray(e, float), shape) for e in ends)
+    with np.errstate(all="ignore"):
+        for _ in range(60):
+            middle = 0.5 * (left + right)
+            under = _parts(function(middle))[0] < 0
+            left, right = np.where(under, middle, left), np.where(under, right, middle)
+        y = 0.5 * (left + right)
+        out = function(Dual(y, {_UNKNOWN: np.ones(shape)}))
+        slope = out.partials.pop(_UNKNOWN)
+        newton = y - out.value / slope  # bisection stops at the rounding of its ends
+        y = np.where((newton > left - (right - left)) & (newton < right + (right - left)), newton, y)
+    if not out.partials:
+        return y[()]
+    return Dual(y, {k: -d / slope for k, d in out.partials.items()})
 
 
 def _total(x: Dual) -> Dual:

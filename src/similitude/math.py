@@ -6,11 +6,12 @@ for arithmetic (`+ - * / **`) and these names for the rest.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from similitude._dual import logistic
+from similitude._dual import logistic, solve
 
 __all__ = [
     "arctan",
@@ -25,6 +26,7 @@ __all__ = [
     "maximum",
     "minimum",
     "powersum",
+    "root",
     "sin",
     "sqrt",
     "tanh",
@@ -216,6 +218,27 @@ def minimum(x: Any, y: Any) -> Any:
     1.0
     """
     return _call("minimum", x, y)
+
+
+def root(function: Callable[[Any], Any], low: Any, high: Any, symbol: str = "y") -> Any:
+    """The y between `low` and `high` at which the increasing `function` is zero, element by element.
+
+    The value is found by bisection; derivatives follow from the implicit function theorem. Neither end is evaluated.
+    `symbol` stands for y when the formula is printed.
+
+    >>> round(float(root(lambda y: y * y - 2.0, 0.0, 2.0)), 12)
+    1.414213562373
+    """
+    for value in (low, high, function(symbol_like(low, high))):
+        own = getattr(value, "__similitude_root__", None)
+        if own is not None:
+            return own(function, low, high, symbol)
+    return solve(function, low, high)
+
+
+def symbol_like(low: Any, high: Any) -> Any:
+    """A point between two ends, to learn what a function returns."""
+    return 0.5 * (low + high)
 
 
 def total(x: Any, over: str = "") -> Any:

@@ -161,6 +161,8 @@ def _moved(law: Law, centre: Mapping[str, float]) -> set[str] | None:
         scaled = np.asarray(law.evaluate({k: v / centre[k] for k, v in inputs.items()}, params), float)
     if not (np.all(np.isfinite(direct)) and np.allclose(direct, scaled, rtol=1e-9)):
         return None
+    if np.ptp(direct) <= 1e-9 * np.max(np.abs(direct)):  # flat where it was probed: nothing was learnt
+        return None
     return {k for k, v in factors.items() if abs(float(np.ravel(v)[0]) - 1) > 1e-12}
 
 

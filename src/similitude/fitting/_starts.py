@@ -77,6 +77,8 @@ def _ladder(problem: Problem, j: int, points: int, given: Mapping[str, tuple[flo
     starts = np.asarray(word.starts or ((0.1, 0.3, 1.0) if word.transform == "log" else (-1.0, 0.1, 1.0)), float)
     if word.relative == "output" or word.exponent:
         starts = starts * max(float(np.min(problem.y)), 1e-300)
+    elif word.relative == "peak":
+        starts = starts * max(float(np.max(problem.y)), 1e-300)
     elif word.relative is not None:
         starts = starts * _middle(problem, word.relative)
     line = word.open(starts)

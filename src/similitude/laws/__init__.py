@@ -14,6 +14,7 @@ from similitude.laws._law import Law, Published, Source, law, paper, published
 from similitude.laws._starts import start_grid
 from similitude.laws._words import (
     Parameter,
+    above_output,
     amplitude_of,
     below_output,
     exponent,
@@ -35,6 +36,7 @@ __all__ = [
     "Prediction",
     "Published",
     "Source",
+    "above_output",
     "along",
     "amplitude_of",
     "application",

@@ -23,6 +23,7 @@ __all__ = [
     "Name",
     "Negative",
     "Number",
+    "Root",
     "Total",
     "evaluate",
     "names",
@@ -103,6 +104,9 @@ class Expression:
             raise ArgumentError(f"{name}() has no printed form")
         return Call(short, tuple(as_node(a) for a in args))
 
+    def __similitude_root__(self, function: Any, low: Any, high: Any, symbol: str) -> Expression:
+        return Root(symbol, as_node(function(Name(symbol))), as_node(low), as_node(high))
+
     def __similitude_total__(self, over: str) -> Expression:
         return Total(over, self)
 
@@ -164,6 +168,16 @@ class Total(Expression):
     argument: Expression
 
 
+@dataclass(frozen=True, eq=False)
+class Root(Expression):
+    """The value of a symbol at which an increasing expression is zero, between two ends."""
+
+    symbol: str
+    function: Expression
+    low: Expression
+    high: Expression
+
+
 def joined(sign: str, left: Expression, right: Any) -> Any:
     """Two nodes joined, or NotImplemented where `right` runs along an axis and does it entry by entry."""
     return NotImplemented if hasattr(right, "entries") else Binary(sign, left, as_node(right))
@@ -189,6 +203,8 @@ def children(node: Expression) -> tuple[Expression, ...]:
             return arguments
         case Let(_, value) | Total(_, value):
             return (value,)
+        case Root(_, function, low, high):
+            return (function, low, high)
     return ()
 
 
@@ -210,7 +226,8 @@ def names(node: Expression) -> tuple[str, ...]:
     >>> names(Name("E") + Name("A") / Name("N"))
     ('E', 'A', 'N')
     """
-    return tuple(dict.fromkeys(n.name for n in walk(node) if isinstance(n, Name)))
+    bound = {n.symbol for n in walk(node) if isinstance(n, Root)}
+    return tuple(dict.fromkeys(n.name for n in walk(node) if isinstance(n, Name) and n.name not in bound))
 
 
 def evaluate(node: Expression, values: Mapping[str, Any]) -> Any:
@@ -223,6 +240,10 @@ def evaluate(node: Expression, values: Mapping[str, Any]) -> Any:
 
     def visit(node: Expression) -> Any:
         match node:
+            case Root(symbol, function, low, high):
+                return math.root(
+                    lambda y: evaluate(function, {**values, symbol: y}), visit(low), visit(high), symbol=symbol
+                )
             case Name(name):
                 return values[name]
             case Number(value):

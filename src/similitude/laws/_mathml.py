@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from similitude.laws._expression import Binary, Call, Expression, Let, Name, Negative, Number, Total
+from similitude.laws._expression import Binary, Call, Expression, Let, Name, Negative, Number, Root, Total
 from similitude.laws._print import (
     ATOM,
     PRODUCT,
@@ -75,6 +75,8 @@ def _set(node: Expression) -> str:
             after = SUM if sign == "+" and not isinstance(right, Negative) else PRODUCT
             shown = "+" if sign == "+" else "&#x2212;"
             return f"<mrow>{_within(left, SUM)}<mo>{shown}</mo>{_within(right, after)}</mrow>"
+        case Root(symbol, function):
+            return f"<mrow>{_name(symbol)}<mo>:</mo>{_set(function)}<mo>=</mo><mn>0</mn></mrow>"
         case Total(over, argument):
             mark = f"<msub><mo>&#x2211;</mo><mi>{escape(over)}</mi></msub>"
             return f"<mrow>{mark}{_within(argument, PRODUCT)}</mrow>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from similitude.laws._expression import Binary, Call, Expression, Let, Name, Negative, Number, Total, walk
+from similitude.laws._expression import Binary, Call, Expression, Let, Name, Negative, Number, Root, Total, walk
 from similitude.laws._symbols import GREEK, symbol
 
 if TYPE_CHECKING:
@@ -85,6 +85,8 @@ def plain(node: Expression, *, named: bool = False) -> str:
             gap = " " if own == SUM else ""
             after = f"({plain(right, named=named)})" if isinstance(right, Negative) else _within(right, own + 1, named)
             return f"{_within(left, own, named)}{gap}{sign}{gap}{after}"
+        case Root(symbol, function):
+            return f"{symbol} where {plain(function, named=named)} = 0"
         case Total(over, argument):
             return f"sum over {over} of ({plain(argument, named=named)})"
         case Call(function, arguments):
@@ -173,7 +175,7 @@ def math_tightness(node: Expression) -> int:
             return _TIGHTNESS[sign]
         case Negative():
             return SUM
-        case Total():
+        case Total() | Root():
             return SUM
         case Call("sqrt"):
             return ATOM
@@ -203,6 +205,8 @@ def _latex(node: Expression) -> str:
         case Binary(sign, left, right):
             after = SUM if sign == "+" and not isinstance(right, Negative) else PRODUCT
             return f"{_latex_within(left, SUM)} {sign} {_latex_within(right, after)}"
+        case Root(name, function):
+            return f"{_latex_name(name)} \\ \\text{{where}}\\ {_latex(function)} = 0"
         case Total(over, argument):
             return f"\\sum_{{\\mathrm{{{over}}}}} {_latex_within(argument, PRODUCT)}"
         case Call() as call:

@@ -34,23 +34,27 @@ def start_grid(
     law.check_names(wanted)
     rows = np.array(list(product(*[law.params[k].starts or (1.0,) for k in wanted])), float).reshape(-1, len(wanted))
     grid = dict(zip(wanted, rows.T))
-    smallest = float(np.min(np.asarray(output, float)))
+    smallest, largest = (float(f(np.asarray(output, float))) for f in (np.min, np.max))
     centres = {k: float(np.exp(np.mean(np.log(np.asarray(inputs[k], float))))) for k in law.inputs}
     # amplitudes last: they need the values that their exponents take
     for name in sorted(wanted, key=lambda k: bool(law.params[k].exponent)):
         parameter = law.params[name]
-        scaled = grid[name] * _scale(parameter, name, grid, centres, smallest)
+        scaled = grid[name] * _scale(parameter, name, grid, centres, (smallest, largest))
         grid[name] = np.clip(scaled, parameter.low, parameter.high)
     return grid
 
 
 def _scale(
-    parameter: Parameter, name: str, grid: Mapping[str, np.ndarray], centres: Mapping[str, float], smallest: float
+    parameter: Parameter,
+    name: str,
+    grid: Mapping[str, np.ndarray],
+    centres: Mapping[str, float],
+    ends: tuple[float, float],
 ) -> Any:
     if parameter.exponent:
         if parameter.exponent not in grid:
             raise ArgumentError(f"starts of '{name}' need those of '{parameter.exponent}' beside them")
-        return smallest * centres[str(parameter.relative)] ** grid[parameter.exponent]
-    if parameter.relative == "output":
-        return smallest
+        return ends[0] * centres[str(parameter.relative)] ** grid[parameter.exponent]
+    if parameter.relative in ("output", "peak"):
+        return ends[parameter.relative == "peak"]
     return centres[parameter.relative] if parameter.relative else 1.0

@@ -8,7 +8,17 @@ import numpy as np
 
 from similitude._errors import ArgumentError
 
-__all__ = ["Parameter", "amplitude_of", "below_output", "exponent", "positive", "real", "scale_of", "unit_interval"]
+__all__ = [
+    "Parameter",
+    "above_output",
+    "amplitude_of",
+    "below_output",
+    "exponent",
+    "positive",
+    "real",
+    "scale_of",
+    "unit_interval",
+]
 
 TINY = 1e-300
 HUGE = 1e300
@@ -18,9 +28,10 @@ HUGE = 1e300
 class Parameter:
     """One parameter of a law: domain [low, high], the transform that opens it to the real line, starting values.
 
-    `relative` names what `starts` are multiples of: nothing, `"output"` (the smallest observed output) or an input
-    (its geometric mean over the runs). With `exponent` the parameter is the A of a term A / x^exponent in the output,
-    and `starts` are the sizes of that term, in smallest outputs, at the geometric mean of x. Bounds of a relative
+    `relative` names what `starts` are multiples of: nothing, `"output"` (the smallest observed output), `"peak"` (the
+    largest) or an input (its geometric mean over the runs). With `exponent` the parameter is the A of a term
+    A / x^exponent in the output, and `starts` are the sizes of that term, in smallest outputs, at the geometric mean of
+    x. Bounds of a relative
     parameter are absolute all the same.
     """
 
@@ -118,6 +129,15 @@ def below_output(*fractions: float) -> Parameter:
     'output'
     """
     return Parameter("log", fractions or (0.5, 0.8, 0.95), TINY, HUGE, relative="output")
+
+
+def above_output(*multiples: float) -> Parameter:
+    """A plateau above the output, such as the error of guessing; starts are multiples of the largest observed output.
+
+    >>> above_output(1.1, 2.0).relative
+    'peak'
+    """
+    return Parameter("log", multiples or (1.02, 1.2, 2.0), TINY, HUGE, relative="peak")
 
 
 def scale_of(name: str, *multiples: float) -> Parameter:
