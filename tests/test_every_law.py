@@ -15,6 +15,7 @@ from similitude._dual import Dual
 from similitude.laws._expression import Binary, Call, Expression, Let, Negative, Root, evaluate, names, walk
 from similitude.laws._linear import affine_parts
 from similitude.laws._print import written_out
+from similitude.laws._symbols import GREEK
 
 LAWS = laws.catalogue()
 EVERY = pytest.mark.parametrize("law", LAWS.values(), ids=LAWS.keys())
@@ -238,7 +239,8 @@ def test_mathml_is_valid_and_names_every_input(law):
             assert len(element) == 0
             assert element.text
     letters = {e.text for e in root.iter() if e.tag.endswith("}mi")}
-    assert {name.partition("_")[0].rstrip("0123456789") for name in shown(law)} <= letters
+    heads = {name.partition("_")[0].rstrip("0123456789") for name in shown(law)}
+    assert {GREEK.get(head, head) for head in heads} <= letters
 
 
 @EVERY
