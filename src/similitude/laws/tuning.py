@@ -106,57 +106,105 @@ def _rule(name, symbol, unit, output, key, where, a, c, title, doc, span, counts
 
 
 steplaw_batch = _rule(
-    "steplaw_batch", "D", TOKENS, TOKENS, "li2025steplaw", "eq. 2", "0.58", "-0.571", "Step law, batch",
+    "steplaw_batch",
+    "D",
+    TOKENS,
+    TOKENS,
+    "li2025steplaw",
+    "eq. 2",
+    "0.58",
+    "-0.571",
+    "Step law, batch",
     """The best batch, in tokens, grows as a power of the training tokens and hardly with size.
 
     Use it together with the Step law's learning rate. Trap: tokens, not sequences; c is minus the printed exponent.
     """,
     (1e9, 2e11),
-)  # fmt: skip
+)
 deepseek_lr = _rule(
-    "deepseek_lr", "C", FLOP, LEARNING_RATE, "bi2024", "eq. 1", "0.3118", "0.1250", "DeepSeek's learning rate",
+    "deepseek_lr",
+    "C",
+    FLOP,
+    LEARNING_RATE,
+    "bi2024",
+    "eq. 1",
+    "0.3118",
+    "0.1250",
+    "DeepSeek's learning rate",
     """The best learning rate falls slowly with training compute.
 
     Use it along the compute-optimal frontier only. Trap: fitted from 1e17 to 2e19 FLOP; some tables misprint the
     amplitude.
     """,
     (1e17, 1e21),
-)  # fmt: skip
+)
 deepseek_batch = _rule(
-    "deepseek_batch", "C", FLOP, TOKENS, "bi2024", "eq. 1", "0.2920", "-0.3271", "DeepSeek's batch",
+    "deepseek_batch",
+    "C",
+    FLOP,
+    TOKENS,
+    "bi2024",
+    "eq. 1",
+    "0.2920",
+    "-0.3271",
+    "DeepSeek's batch",
     """The best batch, in tokens, grows with training compute.
 
     Use it along the compute-optimal frontier only. Trap: c is minus the printed exponent.
     """,
     (1e17, 1e21),
-)  # fmt: skip
+)
 minicpm_batch = _rule(
-    "minicpm_batch", "L", NATS_PER_TOKEN, TOKENS, "hu2024", "section on batch size", "1.21e9", "6.24", "MiniCPM's batch",
+    "minicpm_batch",
+    "L",
+    NATS_PER_TOKEN,
+    TOKENS,
+    "hu2024",
+    "batch size",
+    "1.21e9",
+    "6.24",
+    "MiniCPM's batch",
     """The best batch, in tokens, grows steeply as the loss falls.
 
     Use it at the loss a run aims for. Trap: a slide prints another amplitude with wrong units; the loss is per token of
     one tokenizer.
     """,
     (2.0, 4.0),
-)  # fmt: skip
+)
 porian_lr = _rule(
-    "porian_lr", "N", PARAMETERS, LEARNING_RATE, "porian2024", "tuned hyper-parameters", "3.7", "0.36",
-    "learning rate at fixed decay", """The best constant learning rate falls as a power of size.
+    "porian_lr",
+    "N",
+    PARAMETERS,
+    LEARNING_RATE,
+    "porian2024",
+    "tuned hyper-parameters",
+    "3.7",
+    "0.36",
+    "learning rate at fixed decay",
+    """The best constant learning rate falls as a power of size.
 
     Use it for small models at compute-optimal length. Trap: N includes the output head; beta2 was retuned for small
     batches.
     """,
     (5e6, 1e9),
-)  # fmt: skip
+)
 porian_batch = _rule(
-    "porian_batch", "N", PARAMETERS, SEQUENCES, "porian2024", "tuned hyper-parameters", "0.00037", "-0.703",
-    "batch at compute-optimal length", """The best batch, in sequences of 2048 tokens, grows as a power of size.
+    "porian_batch",
+    "N",
+    PARAMETERS,
+    SEQUENCES,
+    "porian2024",
+    "tuned hyper-parameters",
+    "0.00037",
+    "-0.703",
+    "batch at compute-optimal length",
+    """The best batch, in sequences of 2048 tokens, grows as a power of size.
 
     Use it for compute-optimal runs. Trap: sequences, not tokens; N includes the output head; c is minus the printed
     exponent.
     """,
     (5e6, 1e9),
-)  # fmt: skip
+)
 width_lr = application(
     power,
     name="width_lr",
