@@ -282,6 +282,25 @@ def test_laws(run):
         assert run("laws", name).code == 0
 
 
+def test_laws_are_filtered_by_input_output_family_and_words(run):
+    def names(*filters):
+        return {law["name"] for law in run("laws", *filters, "--json").document["laws"]}
+
+    everything = names()
+    assert len(everything) >= 100
+    assert "routed" in names("--family", "routing")
+    assert "chinchilla" not in names("--family", "routing")
+    assert {"chinchilla", "farseer"} <= names("--input", "D")
+    assert names("--input", "tokens") <= everything
+    assert "steplaw_batch" in names("--output", "tokens")
+    assert "steplaw_lr" not in names("--output", "tokens")
+    assert "ema_rule" in names("--about", "moving average")
+    entry = next(law for law in run("laws", "--json").document["laws"] if law["name"] == "kaplan_n")
+    assert entry["form"] == "power_scale"
+    assert entry["sets"] == 1
+    assert len({law["form"] for law in run("laws", "--json").document["laws"]}) >= 50
+
+
 def test_data(run, tmp_path, monkeypatch, data_home):
     monkeypatch.setenv("SIMILITUDE_DATA", str(data_home))
     monkeypatch.chdir(tmp_path)

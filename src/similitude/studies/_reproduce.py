@@ -23,6 +23,11 @@ _FILES = (
     "gadre",
     "muennighoff",
     "luo2025",
+    "parscale",
+    "routing",
+    "caballero",
+    "steplaw",
+    "constants",
 )
 Progress = Callable[[str], None]
 
@@ -33,7 +38,8 @@ def catalogue() -> Mapping[str, Declaration]:
     >>> list(catalogue())[0]
     'besiroglu2024'
     """
-    declared = [import_module(f"similitude.studies.{name}").STUDY for name in _FILES]
+    modules = [import_module(f"similitude.studies.{name}") for name in _FILES]
+    declared = [d for m in modules for d in (m.STUDIES if hasattr(m, "STUDIES") else (m.STUDY,))]
     return MappingProxyType({d.name: d for d in declared})
 
 

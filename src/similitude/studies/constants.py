@@ -1,0 +1,65 @@
+"""Tables that follow from a paper's own constants: fixtures, which check prints and reproduce nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from similitude.laws import resolve
+from similitude.studies._claim import checked
+from similitude.studies._study import Declaration, Item
+
+__all__ = ["STUDIES"]
+
+Row = tuple[str, str, Mapping[str, float], str, str]  # sentence, law:set, inputs, printed, where
+
+KAPLAN: tuple[Row, ...] = (
+    ("L(N) of 1.5e9 parameters", "kaplan_n:kaplan2020", {"N": 1.5e9}, "2.3036", "eq. 1.1, recomputed elsewhere"),
+    ("L(D) of 2.3e10 tokens", "kaplan_d:kaplan2020", {"D": 2.3e10}, "2.0903", "eq. 1.2, recomputed elsewhere"),
+    ("L(C) of one PF-day", "kaplan_c:kaplan2020", {"C": 1.0}, "2.6581", "eq. 1.3, recomputed elsewhere"),
+    ("L(1e9, 2.2e10)", "kaplan:kaplan2020", {"N": 1e9, "D": 2.2e10}, "2.36932", "eq. 1.5, recomputed elsewhere"),
+    ("L(1e8, 1e10)", "kaplan:kaplan2020", {"N": 1e8, "D": 1e10}, "2.78786", "eq. 1.5, recomputed elsewhere"),
+    ("L(1e9, 1e5 steps)", "kaplan_steps:kaplan2020", {"N": 1e9, "S": 1e5}, "2.40051", "eq. 1.6, recomputed elsewhere"),
+)
+ROUNDING: tuple[Row, ...] = tuple(
+    (f"L({n:g}, {d:g}), {name}", f"chinchilla:{key}", {"N": n, "D": d}, digits, "recomputed elsewhere")
+    for key, name, values in (
+        ("hoffmann2022", "rounded coefficients", ("1.9366", "1.9933")),
+        ("besiroglu2024", "the refit of 2024", ("1.9739", "1.9996")),
+    )
+    for (n, d), digits in zip(((70e9, 1.4e12), (280e9, 300e9)), values)
+)
+DISTILLATION: tuple[Row, ...] = tuple(
+    (f"supervised L({n:g}, {d:g})", "distillation_supervised:busbridge2025", {"N": n, "D": d}, digits, "table 6")
+    for n, d, digits in (
+        (120e6, 100e9, "2.5959"),
+        (120e6, 2e12, "2.5199"),
+        (315e6, 4e12, "2.3105"),
+        (1e9, 100e9, "2.2397"),
+    )
+)
+SPARSING: tuple[Row, ...] = tuple(
+    (
+        f"activation ratio at {d:g} billion tokens, %",
+        "activation_ratio_relu:luo2024sparsing-2.4B",
+        {"D": d},
+        digits,
+        "figure 11",
+    )
+    for d, digits in ((10.0, "9.61"), (400.0, "7.19"), (800.0, "6.52"))
+)
+
+
+def _claims(rows: tuple[Row, ...], factor: float = 1.0) -> Callable[[int], Iterator[Item]]:
+    def claims(seed: int) -> Iterator[Item]:
+        for sentence, reference, at, printed, where in rows:
+            yield checked(sentence, printed, where, factor * resolve(reference).value(**at))
+
+    return claims
+
+
+STUDIES = (
+    Declaration("kaplan2020", "Scaling laws for neural language models", "kaplan2020", (), _claims(KAPLAN)),
+    Declaration("hoffmann2022", "Chinchilla: rounded and refitted coefficients", "hoffmann2022", (), _claims(ROUNDING)),
+    Declaration("busbridge2025", "Distillation scaling laws", "busbridge2025", (), _claims(DISTILLATION)),
+    Declaration("luo2024sparsing", "Sparsing law", "luo2024sparsing", (), _claims(SPARSING, 100.0)),
+)

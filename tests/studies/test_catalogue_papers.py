@@ -1,0 +1,68 @@
+"""Studies of the catalogue's papers: independent refits and evaluations of the same released data."""
+
+from __future__ import annotations
+
+import pytest
+
+from similitude._errors import DataError
+from similitude.runs import datasets
+from similitude.studies import catalogue, reproduce
+
+
+def ours(name: str) -> dict[str, float]:
+    try:
+        for data in catalogue()[name].data:
+            datasets.load(data)
+    except DataError:
+        pytest.skip("published data not reachable")
+    return {c.sentence: c.ours.value for c in reproduce(name).claims}
+
+
+def test_parallel_streams_as_fitted_elsewhere():
+    found = ours("chen2025parscale")
+    expected = {"E, pile": 1.2886, "A, in billions, pile": 0.1975, "alpha, pile": 0.1963, "k, pile": 0.3344}
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, abs=6e-5), name
+    assert found["k, stack-v2-python"] == pytest.approx(0.3935, abs=6e-5)
+    assert found["R2, pile"] == pytest.approx(0.99868, abs=1e-5)
+
+
+# least squares on log10 loss, computed elsewhere on the same rows
+ROUTED = {
+    "S-Base": (-0.083025, -0.118044, 0.009925, 1.113580, 2.074568, 238.674859),
+    "RL-R": (-0.082730, -0.123417, 0.011233, 1.107013, 1.721926, 470.053321),
+    "Hash": (-0.087357, -0.138364, 0.012635, 1.159531, 4.268770, 427.323026),
+}
+
+
+@pytest.mark.parametrize("router", ROUTED)
+def test_routed_law_as_fitted_elsewhere(router):
+    found = ours("clark2022")
+    for name, value in zip(("a", "b", "c", "d", "E_start", "E_max"), ROUTED[router]):
+        assert found[f"{name}, {router}"] == pytest.approx(value, rel=1e-4), name
+
+
+def test_broken_law_on_the_addition_task():
+    found = ours("caballero2023")
+    error = "root mean squared log error"
+    assert found[f"{error} on the 14 points fitted, released parameters"] == pytest.approx(5.985e-4, abs=5e-8)
+    assert found[f"{error} on the 3 points beyond, released parameters"] == pytest.approx(1.0916e-2, abs=5e-7)
+    assert found[f"{error} on the 14 points, our optimum"] <= 5.985e-4
+
+
+def test_step_law_on_the_released_rows_as_fitted_elsewhere():
+    found = ours("li2025steplaw")
+    assert found["a of the best learning rate"] == pytest.approx(77.7, rel=1e-3)
+    assert found["alpha of the best learning rate"] == pytest.approx(0.7662, abs=6e-5)
+    assert found["beta of the best learning rate"] == pytest.approx(0.1970, abs=6e-5)
+    assert found["amplitude of the best batch"] == pytest.approx(0.209, abs=6e-4)
+    assert found["exponent of the best batch"] == pytest.approx(0.6125, abs=6e-5)
+    assert found["excess loss at the printed law, mean over groups, %"] == pytest.approx(0.096, abs=6e-4)
+
+
+@pytest.mark.parametrize("name", ["kaplan2020", "hoffmann2022", "busbridge2025", "luo2024sparsing"])
+def test_fixtures_follow_from_their_constants_and_count_as_no_reproduction(name):
+    study = reproduce(name)
+    assert {c.evidence for c in study.claims} == {"constants"}
+    assert all(c.verdict == "reproduced" for c in study.claims)
+    assert sum(study.counts.values()) == 0
