@@ -66,3 +66,30 @@ def test_fixtures_follow_from_their_constants_and_count_as_no_reproduction(name)
     assert {c.evidence for c in study.claims} == {"constants"}
     assert all(c.verdict == "reproduced" for c in study.claims)
     assert sum(study.counts.values()) == 0
+
+
+def test_critical_batches_as_the_notebook_prints_them():
+    found = ours("zhang2024critical")
+    assert found["critical batch by the rule of 20 % more steps, sequences, 85M"] == pytest.approx(745.32, rel=1e-4)
+    assert found["critical batch by the rule of 20 % more steps, sequences, 1.2B"] == pytest.approx(2533.41, rel=1e-4)
+    assert found["exponent of the critical batch in size"] == pytest.approx(0.46828, abs=2e-5)
+
+
+def test_clip_slopes_of_the_front_as_computed_elsewhere():
+    found = ours("cherti2023")
+    expected = {
+        "slope of OpenCLIP, imagenet1k": -0.111,
+        "slope of CLIP, imagenet1k": -0.164,
+        "slope of OpenCLIP, imagenet_robustness": -0.121,
+        "slope of OpenCLIP, mscoco_captions": -0.082,
+        "slope of CLIP, flickr30k": -0.103,
+    }
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, abs=6e-4), name
+
+
+def test_laws_of_training_sets_are_the_released_ones():
+    found = ours("brandfonbrener2024")
+    assert found["E of the loss on C4, trained on fineweb-100b"] == pytest.approx(2.2852, abs=1e-3)
+    assert found["forecast for 3.3e9 parameters, fineweb-100b"] == pytest.approx(2.5277, abs=1e-3)
+    assert found["forecast for 3.3e9 parameters, slimpajama-chunk1"] == pytest.approx(2.7608, abs=1e-3)

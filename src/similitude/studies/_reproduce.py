@@ -27,6 +27,9 @@ _FILES = (
     "routing",
     "caballero",
     "steplaw",
+    "critical_batch",
+    "clip",
+    "loss_to_loss",
     "constants",
 )
 Progress = Callable[[str], None]
