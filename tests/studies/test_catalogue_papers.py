@@ -60,7 +60,7 @@ def test_step_law_on_the_released_rows_as_fitted_elsewhere():
     assert found["excess loss at the printed law, mean over groups, %"] == pytest.approx(0.096, abs=6e-4)
 
 
-@pytest.mark.parametrize("name", ["kaplan2020", "hoffmann2022", "busbridge2025", "luo2024sparsing"])
+@pytest.mark.parametrize("name", ["kaplan2020", "hoffmann2022", "busbridge2025", "luo2024sparsing", "du2024"])
 def test_fixtures_follow_from_their_constants_and_count_as_no_reproduction(name):
     study = reproduce(name)
     assert {c.evidence for c in study.claims} == {"constants"}
@@ -93,3 +93,10 @@ def test_laws_of_training_sets_are_the_released_ones():
     assert found["E of the loss on C4, trained on fineweb-100b"] == pytest.approx(2.2852, abs=1e-3)
     assert found["forecast for 3.3e9 parameters, fineweb-100b"] == pytest.approx(2.5277, abs=1e-3)
     assert found["forecast for 3.3e9 parameters, slimpajama-chunk1"] == pytest.approx(2.7608, abs=1e-3)
+
+
+def test_mixing_law_of_two_domains_as_fitted_elsewhere():
+    found = ours("ye2024")
+    assert found["c, 70M model, loss on Github"] == pytest.approx(1.11001, abs=2e-3)
+    assert found["t, 70M model, loss on Github"] == pytest.approx(-1.64331, abs=2e-2)
+    assert found["t, 160M model, loss on Github"] == pytest.approx(-1.76661, abs=2e-2)

@@ -30,6 +30,7 @@ _FILES = (
     "critical_batch",
     "clip",
     "loss_to_loss",
+    "mixing",
     "constants",
 )
 Progress = Callable[[str], None]

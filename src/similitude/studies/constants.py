@@ -49,6 +49,27 @@ SPARSING: tuple[Row, ...] = tuple(
 )
 
 
+GROWTH: tuple[Row, ...] = (
+    (
+        "tokens before stacking to 410e6 at 1e20 FLOP",
+        "gstack_timing:du2024",
+        {"N": 410e6, "C": 1e20},
+        "1.006e10",
+        "README",
+    ),
+    ("tokens before stacking to 7e9 at 1e23 FLOP", "gstack_timing:du2024", {"N": 7e9, "C": 1e23}, "1.053e10", "README"),
+)
+TRANSFER: tuple[Row, ...] = (
+    (
+        "characters transferred to 3e6 at 1e8 parameters",
+        "data_transferred:hernandez2021-text",
+        {"D_F": 3e6, "N": 1e8},
+        "3.05e8",
+        "table 1",
+    ),
+)
+
+
 def _claims(rows: tuple[Row, ...], factor: float = 1.0) -> Callable[[int], Iterator[Item]]:
     def claims(seed: int) -> Iterator[Item]:
         for sentence, reference, at, printed, where in rows:
@@ -62,4 +83,6 @@ STUDIES = (
     Declaration("hoffmann2022", "Chinchilla: rounded and refitted coefficients", "hoffmann2022", (), _claims(ROUNDING)),
     Declaration("busbridge2025", "Distillation scaling laws", "busbridge2025", (), _claims(DISTILLATION)),
     Declaration("luo2024sparsing", "Sparsing law", "luo2024sparsing", (), _claims(SPARSING, 100.0)),
+    Declaration("du2024", "Growth by stacking", "du2024", (), _claims(GROWTH)),
+    Declaration("hernandez2021", "Scaling laws for transfer", "hernandez2021", (), _claims(TRANSFER)),
 )
