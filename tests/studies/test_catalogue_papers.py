@@ -100,3 +100,9 @@ def test_mixing_law_of_two_domains_as_fitted_elsewhere():
     assert found["c, 70M model, loss on Github"] == pytest.approx(1.11001, abs=2e-3)
     assert found["t, 70M model, loss on Github"] == pytest.approx(-1.64331, abs=2e-2)
     assert found["t, 160M model, loss on Github"] == pytest.approx(-1.76661, abs=2e-2)
+
+
+def test_every_difference_is_explained():
+    ours("besiroglu2024")
+    unexplained = [c.sentence for c in reproduce("besiroglu2024").differing if not c.remark]
+    assert unexplained == []
