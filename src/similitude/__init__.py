@@ -11,6 +11,7 @@ _HOME: dict[str, str] = {
     "Allocation": "similitude.fitting",
     "Estimate": "similitude.laws",
     "Fit": "similitude.fitting",
+    "Forecast": "similitude.fitting",
     "Intervals": "similitude.fitting",
     "Law": "similitude.laws",
     "LawComparison": "similitude.fitting",

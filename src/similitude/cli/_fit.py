@@ -26,6 +26,7 @@ Examples:
   similitude fit sweep.csv --law "E + A/N^alpha + B/D^beta" --start alpha=.2,.6
   similitude fit data:chinchilla-epoch --law chinchilla --delta 1e-3
   similitude fit curve.csv --law power_floor --loss error_rate --input x=images
+  similitude fit curve.csv --law auto --loss error_rate --input x=images
 """
 
 
@@ -37,7 +38,7 @@ Examples:
     metavar="NAME|FORMULA",
     required=True,
     shell_complete=law_names,
-    help="A law of the catalogue, or a formula.",
+    help="A law of the catalogue, a formula, or auto.",
 )
 @output_option('Write the fit to this file ("-": standard output).')
 @click.option(
@@ -91,18 +92,38 @@ def command(runs: tuple[str, ...], law: str, output: str | None, as_json: bool, 
 
     RUNS is a CSV, TSV, JSON, JSONL, Parquet or Arrow file, "-" for standard input, or a published data set
     (data:NAME); several are put under each other. LAW is a name from 'similitude laws', or a formula with + - * / ^
-    and functions such as exp and log, in which the names of columns are inputs and all others parameters.
+    and functions such as exp and log, in which the names of columns are inputs and all others parameters. --law auto
+    carries one learning curve on to twice its length without choosing a law: one input column, one score that falls.
     """
     if output == "-" and as_json:
         raise ArgumentError("-o - and --json both want standard output; the FIT document holds all that --json prints")
     check_target(output)
     keywords = _keywords(options)
     table = read_tables(runs, options)
-    chosen, keywords["inputs"] = _bound(law, table, options["inputs"], keywords["start"])
-    with working(f"fitting {chosen.name}"):
-        result = _fitted(chosen, table, keywords, as_json)
-    _tell(law, chosen, table)
+    if law == "auto":
+        with working("averaging over curves"):
+            result = _carried_on(table, keywords, options)
+        tell(table)
+    else:
+        chosen, keywords["inputs"] = _bound(law, table, options["inputs"], keywords["start"])
+        with working(f"fitting {chosen.name}"):
+            result = _fitted(chosen, table, keywords, as_json)
+        _tell(law, chosen, table)
     _show(result, output, as_json)
+
+
+def _carried_on(table: Runs, keywords: dict[str, Any], options: dict[str, Any]) -> Any:
+    """A learning curve carried on without a law; what belongs to laws is refused."""
+    from similitude.fitting import fit
+
+    default = {"objective": "huber_log", "delta": None, "asymmetry": 0.5, "weights": None, "method": "profile"}
+    default |= {"resamples": None, "cluster": "auto", "noise": "constant"}
+    given = [k for k in ("fix", "tie", "bound", "prior", "start") if options[k]]
+    given += [k for k, v in default.items() if options[k] != v]
+    if given:
+        raise ArgumentError(f"--{given[0]} belongs to a law with parameters; --law auto averages over curves instead")
+    columns = _parse.merged("--input", options["inputs"], "x=D") or None
+    return fit("auto", table, inputs=columns, by=keywords["by"], intervals=keywords["intervals"])
 
 
 def _tell(text: str, law: Law, runs: Runs) -> None:
@@ -208,9 +229,10 @@ def _document(result: Any, *, runs: bool) -> dict[str, Any]:
 def _next_step(result: Any, output: str | None) -> str:
     if output is None:
         return "to predict and plan with this fit, keep it: add -o fit.json"
-    from similitude.fitting import Grouped
+    from similitude.fitting import Fit, Grouped
 
     fit = next(iter(result.values())) if isinstance(result, Grouped) else result
-    at = ",".join(f"{name}={10 * high:.0e}" for name, (_, high) in fit.within.items())
+    ahead = 10 if isinstance(fit, Fit) else 2
+    at = ",".join(f"{name}={ahead * high:.{0 if ahead == 10 else 3}e}" for name, (_, high) in fit.within.items())
     group = f" --group {next(iter(result))}" if isinstance(result, Grouped) else ""
     return f"next: similitude predict {output}{group} --at {at.replace('e+', 'e')}"

@@ -63,9 +63,13 @@ def command(
 
 def _items(estimate: Estimate, laws: tuple[str, ...], options: dict[str, Any]) -> list[Any]:
     """The fit, the plan that was asked for and the comparison of laws on the fit's own runs."""
-    from similitude.fitting import Fit, compare_laws
+    from similitude.fitting import Fit, Forecast, compare_laws
 
     asked = [ask(estimate, options)] if is_asked(options) else []
+    if isinstance(estimate, Forecast):
+        if laws:
+            raise ArgumentError(f"{estimate.label} is no law to compare with others: fit one of them, and report that")
+        return [estimate, *asked]
     if not isinstance(estimate, Fit):
         if laws or not asked:
             raise ArgumentError(

@@ -13,7 +13,7 @@ from similitude.cli import _parse
 from similitude.cli._output import note
 
 if TYPE_CHECKING:
-    from similitude.fitting import Fit
+    from similitude.fitting import Fit, Forecast
     from similitude.laws import Estimate, Law
     from similitude.runs import Runs
 
@@ -254,12 +254,13 @@ def _one_of(document: Mapping[str, Any], source: str, group: str | None) -> Esti
     return _restored(fits[group], f"{source}, group {group}")
 
 
-def _restored(document: Mapping[str, Any], source: str) -> Fit:
+def _restored(document: Mapping[str, Any], source: str) -> Fit | Forecast:
     """The fit of a document; what is wrong with it is said of the file."""
-    from similitude.fitting import Fit
+    from similitude.fitting import Fit, Forecast
 
+    kind = Forecast if document.get("schema") == "similitude/forecast" else Fit
     try:
-        return Fit.from_dict(document)
+        return kind.from_dict(document)
     except DataError as error:
         label = "standard input" if source == "-" else source
         raise DataError(f"{label}: {error}") from None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from similitude.fitting._bootstrap import Bootstrap
 from similitude.fitting._fit import Fit, Grouped, fit
+from similitude.fitting._forecast import Forecast
 from similitude.fitting._objective import Objective
 from similitude.fitting._options import Intervals
 
@@ -28,6 +29,7 @@ __all__ = [
     "Allocation",
     "Bootstrap",
     "Fit",
+    "Forecast",
     "Grouped",
     "Intervals",
     "LawComparison",

@@ -11,6 +11,7 @@ import numpy as np
 from similitude._errors import ArgumentError, ConvergenceError, QuestionError
 from similitude.fitting import _diagnose
 from similitude.fitting._bootstrap import Bootstrap, bootstrap
+from similitude.fitting._forecast import AUTO, Forecast, forecast
 from similitude.fitting._new_run import MANY_POINTS, new_run_ends
 from similitude.fitting._noise import residuals_at
 from similitude.fitting._objective import HUBER_LOG, Objective
@@ -323,7 +324,7 @@ def _known(x: float) -> float | None:
 
 
 @dataclass(frozen=True, eq=False)
-class Grouped(Mapping[str, Fit]):
+class Grouped(Mapping[str, Any]):
     """One fit a group, by the value of the column `by`; a mapping.
 
     >>> import similitude as sim
@@ -334,9 +335,9 @@ class Grouped(Mapping[str, Fit]):
     """
 
     by: str
-    fits: Mapping[str, Fit]
+    fits: Mapping[str, Fit | Forecast]
 
-    def __getitem__(self, key: str) -> Fit:
+    def __getitem__(self, key: str) -> Any:
         return self.fits[key]
 
     def __iter__(self):
@@ -353,7 +354,7 @@ class Grouped(Mapping[str, Fit]):
 
 
 def fit(
-    law: Law,
+    law: Law | str,
     runs: Runs,
     *,
     inputs: Mapping[str, str] | None = None,
@@ -376,6 +377,8 @@ def fit(
     (default huber_log with delta tied to the noise; `delta=1e-3` is the field's recipe); `intervals` an `Intervals` or
     a method's name. `inputs={"x": "D"}` says which column an input of the law is.
 
+    `law="auto"` carries one learning curve on without a law: a `Forecast`, for one input column and one score column.
+
     Raises DataError for runs that cannot be used, QuestionError for runs that cannot answer, ConvergenceError when the
     best optimum found fails its gradient test, ArgumentError for options that make no sense.
 
@@ -385,6 +388,8 @@ def fit(
     True
     """
     _refuse_other_kinds(law, runs)
+    if not isinstance(law, Law):
+        return _carried_on(runs, inputs, by, intervals, [fix, tie, bound, prior, start, objective, delta])
     objective = _objective(objective, delta)
     intervals = Intervals(method=intervals) if isinstance(intervals, str) else intervals or Intervals()
     constraints = Constraints.of(fix, tie, bound, prior, start)
@@ -398,11 +403,24 @@ def fit(
 
 
 def _refuse_other_kinds(law: Any, runs: Any) -> None:
-    if not isinstance(law, Law):
+    if not isinstance(law, Law) and law != AUTO:
         remedy = f"; similitude.laws.get({law!r}) finds one by name" if isinstance(law, str) else ""
         raise ArgumentError(f"law is a {type(law).__name__}; expected a Law such as similitude.laws.chinchilla{remedy}")
     if not isinstance(runs, Runs):
         raise ArgumentError(f"runs is a {type(runs).__name__}; expected Runs, read them with similitude.read_runs(...)")
+
+
+def _carried_on(runs: Runs, inputs: Any, by: str | None, intervals: Any, others: Sequence[Any]) -> Any:
+    """`fit("auto", runs)`, which has no parameters to hold and minimises nothing."""
+    if any(o is not None and (not isinstance(o, (Mapping, Sequence)) or len(o)) for o in others):
+        raise ArgumentError(
+            'law "auto" has no parameters and no objective: leave out fix, tie, bound, prior, start, objective, delta'
+        )
+    level = intervals.level if isinstance(intervals, Intervals) else Intervals().level
+    if by is None:
+        return forecast(runs, inputs, level)
+    groups = {k: replace(r, source=f"{r.source}, {by} = {k}") for k, r in runs.kept.groups(by).items()}
+    return Grouped(by, {k: forecast(r, inputs, level) for k, r in groups.items()})
 
 
 def _objective(objective: Objective | str | None, delta: float | None) -> Objective:
