@@ -153,8 +153,8 @@ class Forecast(Estimate):
         where = f"{len(self.observed)} points of {self.runs.source}"
         lines = [
             f"Averaged over {self.posterior.weights.size} shapes, on {where}.",
-            f"Over the next doubling the score goes as {self.input}^{slope:.2g} [{low:.2g}, {high:.2g}]; it scatters by "
-            f"{scatter:.2%} about the curve.",
+            f"Over the next doubling the score goes as {self.input}^{slope:.2g} [{low:.2g}, {high:.2g}].",
+            f"A score scatters by {scatter:.2%} about the curve.",
         ]
         return Text("", lines, points=self.warnings)
 
@@ -223,7 +223,9 @@ class Forecast(Estimate):
         if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
             raise DataError("not a forecast: expected a document that `similitude fit --law auto -o FIT` wrote")
         if "data" not in data:
-            raise DataError("this forecast was written without its runs, so nothing more can be said with it; fit again")
+            raise DataError(
+                "this forecast was written without its runs, so nothing more can be said with it; fit again"
+            )
         try:
             runs, level = Runs.from_dict(data["data"]), float(data["interval"]["level"])
             return forecast(runs, {"x": data["input"]}, level)
@@ -319,7 +321,7 @@ def _warnings(observed: Observed, sizes: np.ndarray, found: Posterior) -> tuple[
         )
     low = found.shares[found.weights.argmax()]
     if low <= found.shares.min() * 1.0001:
-        said.append("it falls more steeply than the curves the prior was learnt from: the interval is not to be relied on")
+        said.append(
+            "it falls more steeply than the curves the prior was learnt from: the interval is not to be relied on"
+        )
     return tuple(said)
-
-

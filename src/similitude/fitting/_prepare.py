@@ -222,6 +222,7 @@ def pose(law: Law, observed: Observed, objective: Objective, constraints: Constr
     centre = None
     if law.positive_inputs:
         centre = {k: _centre(law, observed.inputs, k) for k in law.inputs}
+    peak = float(np.max(observed.y))
     coordinates = Coordinates.build(
         law,
         constraints.fix,
@@ -230,6 +231,7 @@ def pose(law: Law, observed: Observed, objective: Objective, constraints: Constr
         float(np.min(observed.y)),
         centre,
         tuple(constraints.prior),
+        {k: (float(np.min(v)), float(np.max(v))) for k, v in observed.inputs.items()} | {"peak": (peak, peak)},
     )
     law.check_names([*constraints.prior, *constraints.start])
     _check_constraints(law, constraints)

@@ -48,11 +48,13 @@ class Coordinates:
         smallest_output: float,
         centre: Mapping[str, float] | None = None,
         pinned: Sequence[str] = (),
+        shown: Mapping[str, tuple[float, float]] | None = None,
     ) -> Coordinates:
         """Coordinates after fixing, tying and bounding; ArgumentError for unknown names or contradictions.
 
         `centre` holds the inputs' geometric means; scaling is given up when a coefficient it would change is fixed,
-        tied, bounded or named in `pinned` (it has a prior).
+        tied, bounded or named in `pinned` (it has a prior). `shown` is the range of each input, and of the output
+        as "peak", to which words with a reach are held.
         """
         fix, bound = dict(fix or {}), dict(bound or {})
         ties = [tuple(t) for t in tie or ()]
@@ -71,10 +73,28 @@ class Coordinates:
         plain = cls(law, tuple(groups), words, {k: float(v) for k, v in fix.items()}, low, high)
         moved = _moved(law, centre) if centre else None
         if centre and moved is not None and not moved & {*fix, *bound, *pinned, *(n for t in ties for n in t)}:
-            return replace(
+            plain = replace(
                 plain, scale=MappingProxyType(dict(centre)), moved=tuple(k for k in law.params if k in moved)
             )
-        return plain
+        return plain._within_reach(shown or {})
+
+    def _within_reach(self, shown: Mapping[str, tuple[float, float]]) -> Coordinates:
+        """The same with words that have a reach held near what the runs show."""
+        low, high = self.low.copy(), self.high.copy()
+        for j, (group, word) in enumerate(zip(self.groups, self.parameters, strict=True)):
+            name = word.relative or ""
+            if word.reach is None or name not in shown or not shown[name][0] > 0:
+                continue
+            unit = self.scale.get(name, 1.0) if group[0] in self.moved else 1.0
+            first, last = (np.log(x / unit) for x in shown[name])
+            if name != "peak":
+                ends = (word.power * (first - np.log(word.reach)), word.power * (last + np.log(word.reach)))
+                first, last = sorted(ends)
+                low[j] = max(low[j], first)
+            else:
+                last += np.log(word.reach)
+            high[j] = min(high[j], last)
+        return replace(self, low=low, high=np.maximum(high, low))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -133,20 +153,22 @@ def _factors(law: Law, params: Mapping[str, Any], scale: Mapping[str, float], na
     """
     if not scale or not names:
         return {}
-    off = {**params, **dict.fromkeys(law.linear, 0.0)}
-    ones = dict.fromkeys(law.inputs, 1.0)
-    off_one = off_centre = None
-    out: dict[str, Any] = {}
-    for name in names:
-        word = law.params[name]
-        if word.relative is not None and word.relative in law.inputs:  # A of A / x^alpha scales with x^alpha
-            out[name] = scale[word.relative] ** (params[word.exponent] if word.exponent else 1)
-            continue
-        if off_one is None:
-            off_one, off_centre = law.evaluate(ones, off), law.evaluate(scale, off)
-        on = {**off, name: 1.0}
-        out[name] = (law.evaluate(ones, on) - off_one) / (law.evaluate(scale, on) - off_centre)
-    return out
+    out = {name: _own_factor(word, params, scale) for name, word in law.params.items() if word.relative in law.inputs}
+    coefficients = [name for name in names if name not in out]
+    if coefficients:
+        ones = dict.fromkeys(law.inputs, 1.0)
+        off = {**params, **dict.fromkeys(law.linear, 0.0)}
+        outer = {k: v * out[k] if k in out else v for k, v in off.items()}
+        off_one, off_centre = law.evaluate(ones, off), law.evaluate(scale, outer)
+        for name in coefficients:
+            on_one, on_centre = law.evaluate(ones, {**off, name: 1.0}), law.evaluate(scale, {**outer, name: 1.0})
+            out[name] = (on_one - off_one) / (on_centre - off_centre)
+    return {name: out[name] for name in names}
+
+
+def _own_factor(word: Parameter, params: Mapping[str, Any], scale: Mapping[str, float]) -> Any:
+    """A of A / x^alpha scales with x^alpha, a scale of x with x, a rate with 1 / x."""
+    return scale[str(word.relative)] ** (params[word.exponent] if word.exponent else word.power)
 
 
 def _moved(law: Law, centre: Mapping[str, float]) -> set[str] | None:

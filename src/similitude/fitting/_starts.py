@@ -80,7 +80,7 @@ def _ladder(problem: Problem, j: int, points: int, given: Mapping[str, tuple[flo
     elif word.relative == "peak":
         starts = starts * max(float(np.max(problem.y)), 1e-300)
     elif word.relative is not None:
-        starts = starts * _middle(problem, word.relative)
+        starts = starts * _middle(problem, word.relative) ** word.power
     line = word.open(starts)
     if points > len(starts) and word.relative is None and word.transform == "log":
         line = np.linspace(line.min() - 1.4, line.max() + 1.2, points)

@@ -13,8 +13,10 @@ __all__ = [
     "above_output",
     "amplitude_of",
     "below_output",
+    "break_of",
     "exponent",
     "positive",
+    "rate_of",
     "real",
     "scale_of",
     "unit_interval",
@@ -31,8 +33,9 @@ class Parameter:
     `relative` names what `starts` are multiples of: nothing, `"output"` (the smallest observed output), `"peak"` (the
     largest) or an input (its geometric mean over the runs). With `exponent` the parameter is the A of a term
     A / x^exponent in the output, and `starts` are the sizes of that term, in smallest outputs, at the geometric mean of
-    x. Bounds of a relative
-    parameter are absolute all the same.
+    x. Bounds of a relative parameter are absolute all the same. `power` is the power of the input that the
+    parameter scales with (a rate goes with 1 / x), and `reach` keeps it within that factor of what the runs show: of
+    the range of the input, or of the largest output; beyond, nothing tells one value from another.
     """
 
     transform: str = "real"
@@ -42,6 +45,8 @@ class Parameter:
     relative: str | None = None
     unit: str = ""
     exponent: str = ""
+    power: int = 1
+    reach: float | None = None
 
     def bounded(self, low: float | None, high: float | None) -> Parameter:
         """The same parameter inside narrower bounds; `None` leaves an end as it is."""
@@ -137,7 +142,7 @@ def above_output(*multiples: float) -> Parameter:
     >>> above_output(1.1, 2.0).relative
     'peak'
     """
-    return Parameter("log", multiples or (1.02, 1.2, 2.0), TINY, HUGE, relative="peak")
+    return Parameter("log", multiples or (1.02, 1.2, 2.0), TINY, HUGE, relative="peak", reach=10.0)
 
 
 def scale_of(name: str, *multiples: float) -> Parameter:
@@ -147,6 +152,24 @@ def scale_of(name: str, *multiples: float) -> Parameter:
     'N'
     """
     return Parameter("log", multiples or (0.1, 1.0, 10.0), TINY, HUGE, relative=name)
+
+
+def break_of(name: str, *multiples: float) -> Parameter:
+    """A scale of input `name` at which a law changes: no further than a factor of 10 from the runs that show it.
+
+    >>> break_of("x").reach
+    10.0
+    """
+    return replace(scale_of(name, *multiples), reach=10.0)
+
+
+def rate_of(name: str, *multiples: float) -> Parameter:
+    """A positive rate, in the inverse unit of input `name`; starts are multiples of the inverse of its mean.
+
+    >>> rate_of("x").power
+    -1
+    """
+    return Parameter("log", multiples or (0.1, 1.0, 10.0), TINY, HUGE, relative=name, power=-1, reach=1e3)
 
 
 def amplitude_of(name: str, exponent: str, *sizes: float) -> Parameter:

@@ -8,12 +8,14 @@ from similitude.laws._law import Law, law, paper, published
 from similitude.laws._words import (
     Parameter,
     above_output,
+    amplitude_of,
     below_output,
+    break_of,
     exponent,
     positive,
+    rate_of,
     real,
     scale_of,
-    unit_interval,
 )
 from similitude.laws.power import power
 from similitude.math import exp, log, logaddexp, maximum, minimum, root, sqrt
@@ -37,7 +39,7 @@ __all__ = [
 @law(
     inputs={"x": COUNT},
     output=SCORE,
-    params={"b": positive(), "g": positive(1e-6, 1e-4, 1e-2), "c": exponent(0.1, 0.3, 0.6, 1.0)},
+    params={"b": positive(), "g": rate_of("x", 1e-2, 1e-1, 1.0, 10.0), "c": exponent(0.1, 0.3, 0.6, 1.0, 4.0)},
     source=paper("alabdulmohsin2022", where="M3"),
     title="power law of a shifted reciprocal (M3)",
     example={"b": 3.0, "g": 1e-4, "c": 0.4},
@@ -58,8 +60,8 @@ def m3(x, *, b, g, c):
     params={
         "E": below_output(),
         "e_0": above_output(),
-        "a": unit_interval(0.1, 0.5),
-        "b": positive(0.1, 1.0, 10.0),
+        "a": positive(0.1, 0.5, low=0.05, high=1.0),
+        "b": amplitude_of("x", "c", 0.3, 1.0, 3.0),
         "c": exponent(0.1, 0.3, 0.6, 1.0),
     },
     source=paper("alabdulmohsin2022", where="M4"),
@@ -98,8 +100,8 @@ def _broken(breaks: int) -> Law:
         multiples = spread[1] if breaks == 1 else (0.02 * 2500 ** ((i - 0.5) / breaks),)
         words |= {
             f"c{i}": real(-0.3, 0.4),
-            f"d{i}": scale_of("x", *multiples),
-            f"f{i}": positive(0.1, 0.5, low=1e-3, high=20.0),
+            f"d{i}": break_of("x", *multiples),
+            f"f{i}": positive(0.2, 0.6, low=0.05, high=20.0),
         }
 
     def formula(x, **p):
