@@ -31,6 +31,7 @@ _FILES = (
     "clip",
     "loss_to_loss",
     "mixing",
+    "alabdulmohsin",
     "constants",
 )
 Progress = Callable[[str], None]
