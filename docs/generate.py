@@ -13,6 +13,7 @@ from typing import Any
 import similitude
 from similitude._bibliography import Entry, entry, keys
 from similitude.laws import Law, catalogue
+from similitude.studies._papers import STATUSES
 
 DOCS = Path(__file__).parent
 COUNTS = {"undeclared": "not stated"}
@@ -123,16 +124,68 @@ def _use(law: Law) -> list[str]:
     ]
 
 
+ROOM_TITLES = {
+    "laws": "Laws",
+    "fitting": "Fitting",
+    "planning": "Planning",
+    "tasks": "Tasks",
+    "comparison": "Comparison",
+    "sampling": "Sampling",
+    "corpus": "Corpus",
+    "evals": "Evaluations",
+    "theory": "Theory",
+    "lab": "Lab",
+}
+# laws of listed papers that are left out, and what is not known of them
+LEFT_OUT = (
+    (
+        "SoftQ, the loss under repeated data of listed paper 65",
+        "its closed form and coefficients are not published in its abstract",
+    ),
+    ("the uncertainty laws of listed paper 160", "exponents are given for single settings, not a form with units"),
+    ("the truthfulness coupling of listed paper 108", "its equations are stated for an interactive tool only"),
+    ("benefit of rewritten and synthetic text (140, 138)", "figures, no fitted law"),
+    ("the retrieval laws of 32 and 86", "trends without printed coefficients"),
+    ("growth of attention logits (167)", "shown in figures; the fitted form is not printed"),
+)
+
+
 def papers_page(laws: dict[str, Law]) -> str:
-    """The bibliography, each entry with the laws that cite it."""
+    """All listed papers by room, then the bibliography, each entry with the laws that cite it."""
+    listed = similitude.papers()
+    counts = ", ".join(f"{n} {status}" for status, n in listed.counts.items())
+    lines = [
+        "# Papers",
+        "",
+        f"The {len(listed)} papers the project starts from: {counts}.",
+        "",
+        *(f"- **{status}**: {meaning}." for status, meaning in STATUSES.items()),
+        "",
+        "On the command line: `similitude papers WORDS`, `similitude reproduce NAME`.",
+        "",
+    ]
+    for room, title in ROOM_TITLES.items():
+        lines += [f"## {title}", "", "| no. | paper | what it found | status |", "|---:|---|---|---|"]
+        lines += [_listed(p) for p in listed if p.room == room]
+        lines.append("")
+    lines += ["## Known to exist, not declared", ""]
+    lines += [f"- {what}: {why}." for what, why in LEFT_OUT]
     cited: dict[str, list[str]] = {}
     for law in laws.values():
         own = [law.source.key] if law.source else []
         for key in dict.fromkeys([*own, *(s.source.key for s in law.sets)]):
             cited.setdefault(key, []).append(f"[{law.name}](laws/{law.name}.md)")
-    lines = ["# Papers", "", "| key | paper | laws and coefficients |", "|---|---|---|"]
+    lines += ["", "## Bibliography", "", "| key | paper | laws and coefficients |", "|---|---|---|"]
     lines += [f"| `{key}` | {_reference(entry(key))} | {', '.join(cited.get(key, []))} |" for key in keys()]
     return "\n".join(lines) + "\n"
+
+
+def _listed(paper: Any) -> str:
+    """A row: the title with its link, the sentence, and what is here."""
+    title = f"[{_cell(paper.title)}]({paper.link})" + ("" if paper.identified else " (search)")
+    shown = [f"[{name}](laws/{name}.md)" for name in paper.laws[:4]] + ["..."] * (len(paper.laws) > 4)
+    here = [*(f"`{name}`" for name in paper.studies), *shown]
+    return f"| {paper.id} | {title} | {_cell(paper.about)} | {paper.status}{': ' if here else ''}{', '.join(here)} |"
 
 
 def _reference(paper: Entry) -> str:

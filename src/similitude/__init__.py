@@ -36,6 +36,7 @@ _HOME: dict[str, str] = {
     "math": "similitude.math",
     "off_optimum": "similitude.planning",
     "paper": "similitude.laws",
+    "papers": "similitude.studies",
     "plan": "similitude.planning",
     "positive": "similitude.laws",
     "published": "similitude.laws",

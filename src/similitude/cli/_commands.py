@@ -15,6 +15,7 @@ __all__ = ["COMMANDS", "root"]
 # name -> what it does, in the order of the work; the text is also each command's own first line (a test compares them)
 COMMANDS = {
     "laws": "List the laws, or show one with its coefficients.",
+    "papers": "Search the papers: what each found, and what of it is here.",
     "data": "List the published data sets, show or export one.",
     "fit": "Fit a law to a table of runs.",
     "predict": "Predict at inputs, with intervals.",

@@ -23,7 +23,8 @@ Item = Claim | Table | str  # what a declaration's function yields: claims, supp
 class Declaration:
     """A study that can be run: its name, title, the paper's key, its data sets, and the function of its claims.
 
-    `claims(seed)` yields claims, and supporting tables and notes as they come up.
+    `claims(seed)` yields claims, and supporting tables and notes as they come up. A `fixture` only does arithmetic on
+    the paper's own constants.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Declaration:
     paper: str
     data: tuple[str, ...]
     claims: Callable[[int], Iterator[Item]] = field(repr=False)
+    fixture: bool = False
 
 
 @dataclass(frozen=True)

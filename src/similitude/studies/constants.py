@@ -79,10 +79,19 @@ def _claims(rows: tuple[Row, ...], factor: float = 1.0) -> Callable[[int], Itera
 
 
 STUDIES = (
-    Declaration("kaplan2020", "Scaling laws for neural language models", "kaplan2020", (), _claims(KAPLAN)),
-    Declaration("hoffmann2022", "Chinchilla: rounded and refitted coefficients", "hoffmann2022", (), _claims(ROUNDING)),
-    Declaration("busbridge2025", "Distillation scaling laws", "busbridge2025", (), _claims(DISTILLATION)),
-    Declaration("luo2024sparsing", "Sparsing law", "luo2024sparsing", (), _claims(SPARSING, 100.0)),
-    Declaration("du2024", "Growth by stacking", "du2024", (), _claims(GROWTH)),
-    Declaration("hernandez2021", "Scaling laws for transfer", "hernandez2021", (), _claims(TRANSFER)),
+    Declaration(
+        "kaplan2020", "Scaling laws for neural language models", "kaplan2020", (), _claims(KAPLAN), fixture=True
+    ),
+    Declaration(
+        "hoffmann2022",
+        "Chinchilla: rounded and refitted coefficients",
+        "hoffmann2022",
+        (),
+        _claims(ROUNDING),
+        fixture=True,
+    ),
+    Declaration("busbridge2025", "Distillation scaling laws", "busbridge2025", (), _claims(DISTILLATION), fixture=True),
+    Declaration("luo2024sparsing", "Sparsing law", "luo2024sparsing", (), _claims(SPARSING, 100.0), fixture=True),
+    Declaration("du2024", "Growth by stacking", "du2024", (), _claims(GROWTH), fixture=True),
+    Declaration("hernandez2021", "Scaling laws for transfer", "hernandez2021", (), _claims(TRANSFER), fixture=True),
 )
