@@ -27,6 +27,7 @@ AREA = Unit("learning rate x steps", "area under the learning rate")
             C="0.411",
         )
     ],
+    positive_inputs=False,
     title="learning-rate annealing",
     validity="S2 with a momentum of .99 to .9995; the warm-up counts in S1 and not in S2.",
     span={"S1": (0.5, 20.0), "S2": (1e-3, 0.3)},
@@ -53,6 +54,7 @@ def annealing(S1, S2, *, L0, A, alpha, C):
     },
     source=paper("tissue2024", where="eq. with model size"),
     example={"L0": 1.7, "A": 0.5, "alpha": 0.5, "B": 100.0, "beta": 0.27, "C": 0.45},
+    positive_inputs=False,
     title="learning-rate annealing over sizes",
     span={"S1": (0.5, 20.0), "S2": (1e-3, 0.3), "N": (1e7, 1e9)},
 )

@@ -32,6 +32,12 @@ _FILES = (
     "loss_to_loss",
     "mixing",
     "alabdulmohsin",
+    "tissue",
+    "haegele",
+    "regmix",
+    "laion",
+    "value_rl",
+    "spectral",
     "constants",
 )
 Progress = Callable[[str], None]

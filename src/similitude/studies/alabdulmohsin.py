@@ -14,7 +14,8 @@ from similitude.fitting import fit
 from similitude.fitting._curve import CURVES, posterior
 from similitude.laws import get
 from similitude.runs import Runs, datasets, read_runs
-from similitude.studies._claim import Claim, Rule, measured
+from similitude.studies._claim import Claim, measured
+from similitude.studies._rules import BEATS, COVERS
 from similitude.studies._study import Declaration, Item
 
 __all__ = ["STUDY", "Curve", "curves", "held_out", "missed"]
@@ -43,25 +44,6 @@ REFIT = (
     "least squares of log scores from our own starts and bounds; those of the refit elsewhere are not known, and many "
     "curves show neither plateau nor floor, so that bounds decide the forecast"
 )
-COVERS = Rule(
-    "coverage",
-    "reproduced: within 4 points of the nominal coverage; close: within 8",
-    lambda claim: (
-        "reproduced"
-        if (gap := abs(claim.ours.value - claim.published)) <= 0.04
-        else "close"
-        if gap <= 0.08
-        else "differs"
-    ),
-)
-BEATS = Rule(
-    "beats",
-    "reproduced: ours is below the value; close: at most 2 % above",
-    lambda claim: (
-        "reproduced" if claim.ours.value < claim.published else "close" if claim.ours.value <= 1.02 * claim.published
-        else "differs"
-    ),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

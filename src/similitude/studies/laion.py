@@ -1,0 +1,95 @@
+"""Nezhurina et al. 2025: CLIP and MaMMUT compared by their whole scaling curves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from similitude._view import Column, Interval, Table
+from similitude.fitting import Fit, fit
+from similitude.laws import get
+from similitude.runs import Runs, datasets, read_runs
+from similitude.studies._claim import measured
+from similitude.studies._rules import AT_LEAST, WITHIN
+from similitude.studies._study import Declaration, Item
+
+__all__ = ["STUDY", "frontier"]
+
+README = "README of the released code"
+GIGA = 1e9  # the law's compute is in billions of multiply-adds
+LARGE = 2.0256e11 * 12.8e9 / GIGA  # MaMMUT L-14 on 12.8 billion samples
+BINS = 4  # budgets a decade at which the best run is taken
+
+
+def frontier(runs: Runs, bins: int = BINS) -> tuple[np.ndarray, np.ndarray]:
+    """Compute and error of the best run in each bin of log compute."""
+    flop, error = runs.column("C") / GIGA, 1 - runs.column("acc1")
+    bin_ = np.floor(np.log10(flop) * bins)
+    best = [np.flatnonzero(bin_ == b)[np.argmin(error[bin_ == b])] for b in np.unique(bin_)]
+    return flop[best], error[best]
+
+
+def claims(seed: int) -> Iterator[Item]:
+    runs = datasets.load("laion-comparison-seg")
+    found = {family: _fitted(runs.where(family=family)) for family in ("clip", "mammut")}
+    told = found["mammut"].predict(C=LARGE)
+    accuracy = Interval(*(100 * (1 - v) for v in (told.value, told.high, told.low)))
+    yield measured(
+        "zero-shot ImageNet accuracy predicted for MaMMUT L-14 on 12.8e9 unique samples, %",
+        "82.0",
+        README,
+        accuracy,
+        WITHIN,
+        spread=0.5,
+        interval="90 % profile",
+        remark="best run of each quarter decade, up to a quarter of that compute; the authors fit a larger table",
+    )
+    rates = {k: f.values["alpha"] for k, f in found.items()}
+    yield measured(
+        "exponent of MaMMUT over that of CLIP", "1.0", "figure 1: MaMMUT is steeper", rates["mammut"] / rates["clip"],
+        AT_LEAST,
+    )  # fmt: skip
+    at = {k: float(f.predict(C=LARGE).value) for k, f in found.items()}
+    yield measured(
+        "error of CLIP over that of MaMMUT at that compute", "1.0", "text: MaMMUT is ahead at scale",
+        at["clip"] / at["mammut"], AT_LEAST,
+    )  # fmt: skip
+    yield _table(found)
+    crossing = _crossing(found)
+    if crossing is not None:
+        yield f"The two fitted curves cross at {crossing:.1e} forward GFLOP in training, MaMMUT ahead beyond."
+    yield "Compute is forward FLOP a sample times samples, as the authors count it; training costs three times that."
+
+
+def _fitted(runs: Runs) -> Fit:
+    flop, error = frontier(runs)
+    table = read_runs({"C": flop, "error": error}, loss="error", check=False)
+    return fit(get("clip_comparison"), table, inputs={"C": "C"})
+
+
+def _crossing(found: dict[str, Fit]) -> float | None:
+    """Where the two fitted curves last change places below the largest run."""
+    grid = np.geomspace(1e7, 6e11, 2000)
+    gap = [np.asarray(found[k].law.evaluate({"C": grid}, found[k].values), float) for k in ("clip", "mammut")]
+    ahead = gap[0] - gap[1] > 0
+    change = np.flatnonzero(ahead[1:] != ahead[:-1])
+    return float(grid[change[-1]]) if change.size and ahead[-1] else None
+
+
+def _table(found: dict[str, Fit]) -> Table:
+    rows = []
+    for family, made in found.items():
+        cells = [Interval(made.values[p], *made.ends[p]) for p in ("A", "B", "alpha", "E")]
+        rows.append((family, str(len(made.observed)), *cells))
+    heads = (Column("runs", align="right"), *(Column(p) for p in ("A", "B", "alpha", "E")))
+    return Table("Error = A (C + B)^-alpha + E on the best runs", ("family", *heads), rows)
+
+
+STUDY = Declaration(
+    "nezhurina2025",
+    "Robust comparison of open vision-language models",
+    "nezhurina2025",
+    ("laion-comparison-seg",),
+    claims,
+)
