@@ -38,6 +38,12 @@ _FILES = (
     "laion",
     "value_rl",
     "spectral",
+    "nakkiran",
+    "hitchhiker",
+    "monkeys",
+    "observational",
+    "ladder",
+    "theory",
     "constants",
 )
 Progress = Callable[[str], None]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from math import log
 
-from similitude.laws import resolve
-from similitude.studies._claim import checked
+from similitude.laws import get, resolve
+from similitude.studies._claim import ABOUT, checked
 from similitude.studies._study import Declaration, Item
 
 __all__ = ["STUDIES"]
@@ -70,6 +71,30 @@ TRANSFER: tuple[Row, ...] = (
 )
 
 
+def _recommenders(seed: int) -> Iterator[Item]:
+    """Gains a decade of compute, and where the straight line of the entropy would reach zero."""
+    where = "derived elsewhere from the printed coefficients"
+    hits, entropy = (get(n).published["zhai2024"] for n in ("hstu_hit_rate", "hstu_normalised_entropy"))
+    yield checked(
+        "hit rate at 100 gained by ten times the compute", "0.0449", where, hits.value(C=10) - hits.value(C=1)
+    )
+    drop = entropy.value(C=10) - entropy.value(C=1)
+    yield checked("normalised entropy gained by ten times the compute", "-0.0122", where, drop)
+    zero = entropy.value(C=1) / -drop * log(10)
+    yield checked("ln C at which the entropy would be zero, so that it is no law far out", "103.6", where, zero)
+
+
+def _images(seed: int) -> Iterator[Item]:
+    """Exponents of the best size in compute against one less those of data, from the printed table."""
+    table = get("henighan_optimal_n").published
+    exponents = [-e.values["c"] for e in table.values()]
+    mean = sum(exponents) / len(exponents)
+    yield checked(
+        "exponent of the best size in compute, mean of the domains", "0.7", "abstract: about 0.7", mean, ABOUT
+    )
+    yield checked("exponent of the best data in compute, mean", "0.4", "section 3: D ~ N^0.4", (1 - mean) / mean, ABOUT)
+
+
 def _claims(rows: tuple[Row, ...], factor: float = 1.0) -> Callable[[int], Iterator[Item]]:
     def claims(seed: int) -> Iterator[Item]:
         for sentence, reference, at, printed, where in rows:
@@ -93,5 +118,7 @@ STUDIES = (
     Declaration("busbridge2025", "Distillation scaling laws", "busbridge2025", (), _claims(DISTILLATION), fixture=True),
     Declaration("luo2024sparsing", "Sparsing law", "luo2024sparsing", (), _claims(SPARSING, 100.0), fixture=True),
     Declaration("du2024", "Growth by stacking", "du2024", (), _claims(GROWTH), fixture=True),
+    Declaration("henighan2020", "Autoregressive generative modeling", "henighan2020", (), _images, fixture=True),
+    Declaration("zhai2024", "Generative recommenders", "zhai2024", (), _recommenders, fixture=True),
     Declaration("hernandez2021", "Scaling laws for transfer", "hernandez2021", (), _claims(TRANSFER), fixture=True),
 )

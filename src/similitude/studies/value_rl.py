@@ -37,7 +37,6 @@ def claims(seed: int) -> Iterator[Item]:
             WHERE,
             ours,
             AT_MOST,
-            remark="least squares of log steps, one environment at a time; the authors weigh seeds too",
         )
         rows.append((suite, str(len(mine)), f"{theirs:.1f}", f"{ours:.1f}", *(f"{v:.3g}" for v in values)))
     heads = [Column(h, align="right") for h in ("points", "theirs, %", "ours, %", "alpha", "beta")]
@@ -54,7 +53,11 @@ def _refit(runs: Runs) -> tuple[np.ndarray, tuple[float, float]]:
     names = runs.labels("env_name")
     for name in dict.fromkeys(names):
         mine = names == name
-        table = {"sigma": runs.column("utd")[mine], "N": runs.column("N")[mine], "steps": runs.column("env_steps_to_threshold")[mine]}
+        table = {
+            "sigma": runs.column("utd")[mine],
+            "N": runs.column("N")[mine],
+            "steps": runs.column("env_steps_to_threshold")[mine],
+        }
         found = fit(law, read_runs(table, loss="steps", check=False), objective="squares_log", intervals="delta")
         told[mine] = found.fitted()
         exponents.append((found.values["alpha"], found.values["beta"]))
