@@ -42,7 +42,7 @@ def components(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def claims(seed: int) -> Iterator[Item]:
     runs = datasets.load("obs-scaling")
     table = np.stack([runs.column(s) for s in SCORES], axis=1)
-    complete = np.isfinite(table).all(axis=1)
+    complete = np.asarray(np.isfinite(table).all(axis=1))
     dimensions, shares = components(table[complete])
     total = np.cumsum(shares)
     yield measured("share of variance of the first component", "0.80", "section 4", float(shares[0]), ABOUT,

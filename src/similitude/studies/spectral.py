@@ -28,7 +28,7 @@ def claims(seed: int) -> Iterator[Item]:
     runs = datasets.load("spectral-scaling").where(model_scale="160m")
     rows = []
     for optimiser, printed in PRINTED.items():
-        cells = []
+        cells, widths = [], 0
         for metric, digits in zip(("soft_rank", "hard_rank"), printed, strict=True):
             mine = runs.where(optimizer_display_name=optimiser, metric=metric)
             table = read_runs(
@@ -42,7 +42,8 @@ def claims(seed: int) -> Iterator[Item]:
                 f"exponent of the {metric.replace('_', ' ')}, {optimiser}", digits, WHERE, ours, interval="90 % profile"
             )
             cells.append(ours)
-        rows.append((optimiser, str(len(table)), *cells))
+            widths = len(table)
+        rows.append((optimiser, str(widths), *cells))
     heads = (Column("widths", align="right"), "soft rank", "hard rank")
     yield Table("Exponents of effective rank in feed-forward width, 90 % intervals", ("optimiser", *heads), rows)
     yield "Eight widths of one seed each: the intervals are those of scatter about the line, not of seeds."
