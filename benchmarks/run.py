@@ -25,6 +25,7 @@ if not os.environ.get("SIMILITUDE_DATA") and _beside.is_dir():
 import numpy as np  # noqa: E402
 from clock import Row, clock  # noqa: E402
 from time_fitting import bootstrap_rows, fit_rows, interval_rows  # noqa: E402
+from time_laws import law_rows  # noqa: E402
 from time_planning import planning_rows  # noqa: E402
 from time_processes import Growth, grow, process_rows, reading_rows  # noqa: E402
 
@@ -36,6 +37,7 @@ def measure(folder: Path, quick: bool, full: bool) -> Iterator[Row]:
     yield from fit_rows(4500 if full else 15 if quick else 60, 5 if quick else 15)
     yield from bootstrap_rows(*((400, 100, 20) if quick else (4000, 1000, 100)))
     yield from interval_rows(3 if quick else 7, 10 if quick else 40)
+    yield from law_rows(3 if quick else 15)
     yield from planning_rows(*((400, 3, 100) if quick else (4000, 7, 1000)))
     yield from process_rows(folder, 2 if quick else 10)
     yield from reading_rows(folder, 10_000 if quick else 1_000_000, 1 if quick else 3)

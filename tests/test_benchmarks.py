@@ -76,3 +76,12 @@ def test_rows_come_out(tmp_path, data_home):
     assert all(r.ours.processor > 0 for r in rows)
     assert all(r.to_dict()["ratio"] > 0 for r in rows if r.peer)
     assert [r["runs"] for r in grow(tmp_path, [50, 100])] == [50, 100]
+
+
+def test_laws_are_fitted_where_their_peers_end():
+    from time_laws import law_rows
+
+    rows = list(law_rows(1))
+    assert rows[0].theirs is not None
+    best = float(rows[0].note.rpartition("best at ")[2])
+    assert abs(best) < 1e-6  # the peer's best start finds our optimum, none finds a better one
