@@ -298,3 +298,74 @@ def test_is_recovered_from_its_own_runs(law):
     np.testing.assert_allclose(again, truth, rtol=1e-8, atol=1e-8 * np.max(np.abs(truth)))
     for name in set(law.params) - set(law.degenerate):
         assert found.values[name] == pytest.approx(values[name], rel=1e-6, abs=1e-9), name
+
+
+FORMS = [law for law in LAWS.values() if (law.form or law).name == law.name]
+NOISE, REPLICATES, LEVEL, TOLD = 0.01, 20, 0.9, 0.1
+# what the declarations say must be known beforehand, or begun near by where breaks may change places
+KNOWN = {"quality_utility_repeated": ("pool",)}
+BEGUN = MANY_BREAKS | {"bnsl2"}
+
+
+def told_apart(law: laws.Law, inputs: dict, values: dict, free: list[str]) -> list[str]:
+    """The parameters whose standard error at the truth, by Fisher's information, is under a tenth of their value."""
+    seeded = {k: Dual(np.float64(v), {j: 1.0}) for j, (k, v) in enumerate(values.items())}
+    dual = law.evaluate(inputs, seeded)
+    size = dual.value if np.all(dual.value > 0) else np.full_like(dual.value, np.ptp(dual.value))
+    rows = [np.broadcast_to(dual.partials.get(list(values).index(k), 0.0), size.shape) / size for k in free]
+    relative = np.stack(rows, axis=1) * np.array([values[k] for k in free]) / NOISE
+    with np.errstate(all="ignore"):
+        spread = np.sqrt(np.diag(np.linalg.pinv(relative.T @ relative, rcond=1e-14)))
+    return [k for k, s in zip(free, spread, strict=True) if s < TOLD and k not in law.degenerate]
+
+
+def covered(law: laws.Law) -> tuple[list[bool], list[float], int]:
+    """Whether one prediction and what share of the parameters was inside 90 % intervals, fit by fit; fits refused."""
+    inputs, values = recovery_inputs(law), coefficients(law)
+    at = {k: float(v[0]) for k, v in some_inputs(law, count=4, seed=5).items()}
+    truth, there = np.asarray(law.evaluate(inputs, values), float), float(law.evaluate(at, values))
+    positive = bool(np.all(truth > 0))
+    fix = {k: values[k] for k in KNOWN.get(law.name, ())}
+    start = {k: 1.05 * v for k, v in values.items() if k not in fix} if law.name in BEGUN else None
+    known = told_apart(law, inputs, values, [k for k in values if k not in fix])
+    rng = np.random.default_rng(sum(map(ord, law.name)))
+    predicted, parameters, refused = [], [], 0
+    for _ in range(REPLICATES):
+        e = NOISE * rng.standard_normal(truth.size)
+        runs = sim.read_runs(
+            {**inputs, "loss": truth * np.exp(e) if positive else truth + np.ptp(truth) * e}, check=False
+        )
+        try:
+            found = sim.fit(law, runs, objective="squares_log" if positive else "squares", start=start, fix=fix)
+        except (sim.SimilitudeError, ValueError):
+            refused += 1
+            continue
+        made = found.predict(**at)
+        predicted.append(inside(made.low, made.high, there))
+        if known:
+            parameters.append(float(np.mean([inside(*found.ends[k], values[k]) for k in known])))
+    return predicted, parameters, refused
+
+
+def inside(low: float | None, high: float | None, value: float) -> bool:
+    """Open ends hold everything."""
+    return (low is None or low <= value) and (high is None or value <= high)
+
+
+@pytest.mark.slow
+def test_intervals_cover_with_noise_pooled_over_forms(capsys):
+    found = {law.name: covered(law) for law in FORMS}
+    predicted = np.concatenate([p for p, _, _ in found.values()])
+    parameters = np.concatenate([p for _, p, _ in found.values()])
+    refused = {k: r for k, (_, _, r) in found.items() if r}
+    with capsys.disabled():
+        print(f"\n{len(predicted)} fits of {len(FORMS)} forms: predictions {predicted.mean():.3f}, parameters "
+              f"{parameters.mean():.3f} of {len(parameters)} fits with any told apart; refused {refused}")  # fmt: skip
+        for k, (p, q, _) in found.items():
+            if np.mean(p) < 0.75 or (q and np.mean(q) < 0.75):
+                print(f"  {k}: predictions {np.mean(p):.2f}, parameters {np.mean(q) if q else np.nan:.2f}")
+    spread = 2.576 * np.sqrt(LEVEL * (1 - LEVEL) / len(predicted))  # 99 % binomial limits
+    assert abs(predicted.mean() - LEVEL) <= spread
+    # shares of one fit hang together: their own scatter instead
+    assert abs(parameters.mean() - LEVEL) <= 2.576 * parameters.std() / np.sqrt(len(parameters))
+    assert sum(refused.values()) <= 0.005 * len(predicted)

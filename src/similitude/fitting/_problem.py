@@ -87,7 +87,9 @@ class Coordinates:
                 continue
             unit = self.scale.get(name, 1.0) if group[0] in self.moved else 1.0
             first, last = (np.log(x / unit) for x in shown[name])
-            if name != "peak":
+            if word.reach < 1:
+                last = first + np.log(word.reach)
+            elif name != "peak":
                 ends = (word.power * (first - np.log(word.reach)), word.power * (last + np.log(word.reach)))
                 first, last = sorted(ends)
                 low[j] = max(low[j], first)

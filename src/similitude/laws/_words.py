@@ -12,6 +12,7 @@ __all__ = [
     "Parameter",
     "above_output",
     "amplitude_of",
+    "below_input",
     "below_output",
     "break_of",
     "exponent",
@@ -35,7 +36,8 @@ class Parameter:
     A / x^exponent in the output, and `starts` are the sizes of that term, in smallest outputs, at the geometric mean of
     x. Bounds of a relative parameter are absolute all the same. `power` is the power of the input that the
     parameter scales with (a rate goes with 1 / x), and `reach` keeps it within that factor of what the runs show: of
-    the range of the input, or of the largest output; beyond, nothing tells one value from another.
+    the range of the input, or of the largest output; beyond, nothing tells one value from another. A reach below one
+    holds it under that share of the smallest input instead.
     """
 
     transform: str = "real"
@@ -161,6 +163,15 @@ def break_of(name: str, *multiples: float) -> Parameter:
     10.0
     """
     return replace(scale_of(name, *multiples), reach=10.0)
+
+
+def below_input(name: str, *fractions: float) -> Parameter:
+    """A floor under an input, such as the irreducible part of a loss that is one; starts are fractions of its mean.
+
+    >>> below_input("L0").reach
+    0.999
+    """
+    return Parameter("log", fractions or (0.3, 0.6), TINY, HUGE, relative=name, reach=0.999)
 
 
 def rate_of(name: str, *multiples: float) -> Parameter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from similitude._quantity import COUNT, NATS_PER_TOKEN, PARAMETERS, TOKENS, Unit
 from similitude.laws._application import application
 from similitude.laws._law import Law, law, paper, published
-from similitude.laws._words import below_output, exponent, positive, scale_of
+from similitude.laws._words import below_input, below_output, exponent, positive, scale_of
 from similitude.laws.power import power_floor
 from similitude.math import log
 
@@ -176,7 +176,7 @@ isik_loss = application(
     output=NATS_PER_TOKEN,
     params={
         "K": positive(0.5, 1.0, 2.0),
-        "E0": below_output(0.5, 0.8),
+        "E0": below_input("L0", 0.3, 0.6),
         "kappa": exponent(0.7, 1.0, 1.3),
         "E1": below_output(),
     },
