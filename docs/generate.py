@@ -78,8 +78,8 @@ def _advice(law: Law) -> tuple[str, str]:
 
 
 def _inputs(law: Law) -> list[str]:
-    rows = [f"| {name} | {unit} |" for name, unit in law.inputs.items()]
-    return ["| symbol | unit |", "|---|---|", *rows, f"| output | {law.output or 'that of the runs'} |"]
+    rows = [f"| {name} | {str(unit) or unit.kind or 'any'} |" for name, unit in law.inputs.items()]
+    return ["| symbol | unit |", "|---|---|", *rows, f"| output | {str(law.output) or 'that of the runs'} |"]
 
 
 def _parameters(law: Law) -> list[str]:
@@ -105,8 +105,10 @@ def _relative(parameter: Any) -> str:
         return ""
     if getattr(parameter, "exponent", None):
         return f" × smallest output, as the size of its term at the geometric mean of {parameter.relative}"
-    what = "smallest output" if parameter.relative == "output" else f"geometric mean of {parameter.relative}"
-    return f" × {what}"
+    if parameter.power < 0:
+        return f" / geometric mean of {parameter.relative}"
+    named = {"output": "smallest output", "peak": "largest output"}
+    return f" × {named.get(parameter.relative, f'geometric mean of {parameter.relative}')}"
 
 
 def _published(law: Law) -> list[str]:
