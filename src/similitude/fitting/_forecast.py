@@ -323,8 +323,8 @@ def _warnings(observed: Observed, sizes: np.ndarray, found: Posterior, slope: fl
     if slope < -found.prior.decay:
         said.append("it falls more steeply than the curves the prior was learnt from: do not rely on the interval")
     said += [
-        f"row {row} lies {format_number(factor, digits=2)} times off its neighbours; a spike widens the interval: leave "
-        "it out if it is one"
+        f"row {row} lies {format_number(factor, digits=2)} times off its neighbours; a spike widens the interval: "
+        "leave it out if it is one"
         for row, factor in _spikes(observed)
     ]
     return tuple(said)
