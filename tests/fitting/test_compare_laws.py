@@ -164,3 +164,17 @@ def test_a_report_points_to_back_tests_only_where_it_has_some():
     with_tests, without = (json.dumps(sim.report(results).to_dict()) for results in ([fit, table], fit))
     assert "see the back-tests of the laws compared" in with_tests
     assert "back-tests" not in without
+
+
+def test_the_number_of_breaks_is_chosen_by_what_is_held_out():
+    """Too few breaks are found out at once; one too many costs little, so the fewest within reach of the best stand."""
+    law = sim.laws.bnsl1
+    counts = []
+    for seed in range(4):
+        truth = law.estimate(**law.example)
+        runs = sim.simulate(truth, points={"x": np.geomspace(10, 1e6, 60)}, noise=0.01, seed=seed)
+        scores = {s.law: s for s in sim.compare_laws([sim.laws.bnsl0, law, sim.laws.bnsl2], runs).scores}
+        assert scores["bnsl0"].held_out > 5 * scores["bnsl1"].held_out
+        assert scores["bnsl1"].held_out < 1.1 * scores["bnsl2"].held_out
+        counts.append(min(scores.values(), key=lambda s: s.aicc).law)
+    assert counts.count("bnsl1") >= 3

@@ -17,7 +17,7 @@ from similitude.laws._words import (
     real,
     scale_of,
 )
-from similitude.laws.power import power
+from similitude.laws.power import power, power_scale
 from similitude.math import exp, log, logaddexp, maximum, minimum, root, sqrt
 
 __all__ = [
@@ -355,7 +355,7 @@ henighan_optimal_n = application(
             a=f"({row[3][0]})^(-{row[3][1]})",
             c=f"-{row[3][1]}",
         )
-        for row in _HENIGHAN
+        for row in (*_HENIGHAN, ("language", (), (), ("3.3e-13", "0.73")))
     ],
     counts="without embeddings",
     title="Henighan N_opt(C)",
@@ -367,3 +367,49 @@ henighan_optimal_n = application(
     family="curves",
     span={"C": (1e-4, 1e2)},
 )
+
+
+def _text(name: str, x: str, unit: Unit, rows: tuple[tuple[str, str, str], ...], span: tuple[float, float]) -> Law:
+    """The rows of the table that were printed without a floor: those of text."""
+    return application(
+        power_scale,
+        name=name,
+        inputs={"x": (x, unit)},
+        output=NATS_PER_TOKEN,
+        source=paper("henighan2020", where="table 1"),
+        published=[
+            published(
+                f"henighan2020-{key}",
+                source="henighan2020",
+                where=f"table 1, {key}",
+                counts="without embeddings",
+                x_c=scale,
+                a=power_,
+            )
+            for key, scale, power_ in rows
+        ],
+        counts="without embeddings",
+        title=f"Henighan L({x}) of text",
+        validity="Language alone, or the text of text-image models; no floor was seen in the measured range.",
+        doc="""The loss of text is a power without a floor over the sizes measured, for language and beside images.
+
+        Use it to set text beside the modalities that have a floor. Trap: a floor must exist, so it is no law far out;
+        text beside images is counted in the tokens of captions.
+        """,
+        family="curves",
+        span={x: span},
+    )
+
+
+henighan_text_n = _text(
+    "henighan_text_n",
+    "N",
+    PARAMETERS,
+    (
+        ("language", "1.47e14", "0.070"),
+        ("text-to-image-text", "5.6e8", "0.037"),
+        ("image-to-text-text", "7.0e8", "0.039"),
+    ),
+    (1e5, 1e10),
+)
+henighan_text_c = _text("henighan_text_c", "C", PF_DAYS, (("language", "3.47e8", "0.048"),), (1e-4, 1e2))
