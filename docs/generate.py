@@ -54,10 +54,12 @@ def law_page(law: Law) -> str:
     """Formula, inputs, parameters, published coefficients, use, BibTeX of one law."""
     latex = law.latex()
     parts = [
-        [f"# {law.title[:1].upper()}{law.title[1:]}", "", law.doc],
+        [f"# {law.title[:1].upper()}{law.title[1:]}", "", _first_line(law.doc)],
         [f'<div class="formula">{_one_line(law.mathml())}</div>'],
         [f"Name on the command line: `{law.name}`" + (f". Source: {law.source}." if law.source else ".")],
         [f"Holds for: {law.validity}"] if law.validity else [],
+        ["## When to use it", "", _advice(law)[0]],
+        ["## When not", "", _advice(law)[1]],
         ["## Inputs and output", "", *_inputs(law)],
         ["## Parameters", "", *_parameters(law)],
         ["## Published coefficients", "", *_published(law)] if law.published else [],
@@ -67,9 +69,17 @@ def law_page(law: Law) -> str:
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
+def _advice(law: Law) -> tuple[str, str]:
+    """What a law is for, and its trap, from its docstring."""
+    text = " ".join(law.doc.partition("\n")[2].split())
+    use, _, trap = text.partition("Trap:")
+    trap = trap.strip()
+    return use.strip(), f"{trap[:1].upper()}{trap[1:]}"
+
+
 def _inputs(law: Law) -> list[str]:
-    rows = [f"| {name} | {unit} |" for name, unit in law.inputs.items()]
-    return ["| symbol | unit |", "|---|---|", *rows, f"| output | {law.output or 'that of the runs'} |"]
+    rows = [f"| {name} | {str(unit) or unit.kind or 'any'} |" for name, unit in law.inputs.items()]
+    return ["| symbol | unit |", "|---|---|", *rows, f"| output | {str(law.output) or 'that of the runs'} |"]
 
 
 def _parameters(law: Law) -> list[str]:
@@ -95,8 +105,10 @@ def _relative(parameter: Any) -> str:
         return ""
     if getattr(parameter, "exponent", None):
         return f" × smallest output, as the size of its term at the geometric mean of {parameter.relative}"
-    what = "smallest output" if parameter.relative == "output" else f"geometric mean of {parameter.relative}"
-    return f" × {what}"
+    if parameter.power < 0:
+        return f" / geometric mean of {parameter.relative}"
+    named = {"output": "smallest output", "peak": "largest output"}
+    return f" × {named.get(parameter.relative, f'geometric mean of {parameter.relative}')}"
 
 
 def _published(law: Law) -> list[str]:
@@ -112,16 +124,41 @@ def _published(law: Law) -> list[str]:
 
 
 def _use(law: Law) -> list[str]:
-    python = ["import similitude as sim", "", f'fit = sim.fit(sim.laws.{law.name}, sim.read_runs("sweep.csv"))']
+    """The command, and an example that runs as it stands: runs simulated from known coefficients, fitted again."""
+    return ["```sh", f"similitude fit runs.csv --law {law.name} -o fit.json", "```", "", *example(law)]
+
+
+def example(law: Law) -> list[str]:
+    """A block of Python that fits the law to runs simulated from its first published set, or from example values."""
+    known = f'law.published["{next(iter(law.published))}"]' if law.published else "sim.Estimate(law, law.example)"
+    values = next(iter(law.published.values())).values if law.published else law.example
+    runs = similitude.simulate(similitude.Estimate(law, dict(values)), noise=0, design="span")
+    positive = bool((runs.column("loss") > 0).all())
+    at = ", ".join(f"{name}={_rounded(runs.column(name)[0])}" for name in law.inputs)
+    how = "" if positive else ', objective="squares"'
     return [
-        "```sh",
-        f"similitude fit sweep.csv --law {law.name} -o fit.json",
-        "```",
-        "",
         "```python",
-        *python,
+        "import similitude as sim",
+        "",
+        f'law = sim.laws.get("{law.name}")',
+        f"known = {known}",
+        f'runs = sim.simulate(known, design="span", noise={"0.01" if positive else "0.0"}, seed=0)',
+        f"fit = sim.fit(law, runs{how}{ASIDE.get(law.name, '')})",
+        f"print(fit.predict({at}))",
         "```",
     ]
+
+
+# many breaks are found from values near by only, and the size of a pool is known
+ASIDE = {
+    "bnsl3": ", start=known.values",
+    "bnsl4": ", start=known.values",
+    "quality_utility_repeated": ', fix={"pool": known.values["pool"]}',
+}
+
+
+def _rounded(x: float) -> str:
+    return f"{float(f'{x:.2g}'):g}"
 
 
 ROOM_TITLES = {

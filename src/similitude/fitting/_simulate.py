@@ -8,18 +8,20 @@ from typing import Any
 import numpy as np
 
 from similitude._errors import ArgumentError
-from similitude.laws import Estimate
+from similitude.laws import Estimate, Law
 from similitude.runs import Runs, read_runs
 
 __all__ = ["simulate"]
 
-DESIGNS = ("ladder", "isoflop", "curves")
+DESIGNS = ("ladder", "isoflop", "curves", "span")
+# where inputs lie whose law does not say
+USUAL = {"N": (1e7, 1e10), "D": (1e9, 1e11), "U": (5e8, 5e10), "C": (1e18, 1e23), "M": (5.0, 640.0), "x": (10.0, 1e5)}
 
 
 def simulate(
     estimate: Estimate,
     *,
-    design: str = "ladder",
+    design: str | None = None,
     points: dict[str, Any] | None = None,
     noise: float = 0.003,
     offset: float = 0.0,
@@ -28,22 +30,33 @@ def simulate(
     """Runs drawn from an estimate: its law at the points of a design, times exp of normal noise.
 
     `design`: "ladder" (sizes 20M to 1.3B, 5 to 80 tokens a parameter), "isoflop" (six budgets from 1e18 to 1e21 FLOP,
-    seven sizes each), "curves" (twelve sizes with ten checkpoints each). `points` gives inputs of your own, one array
-    an input, instead. `noise` is the standard deviation of the log of one row, `offset` that of an error shared by all
-    rows of a run. The table's source says that it is simulated, and every report of it will.
+    seven sizes each), "curves" (twelve sizes with ten checkpoints each), "span" (at random where the law's inputs
+    usually lie; the default for laws of other inputs than N and D, else "ladder"). `points` gives inputs of your own,
+    one array an input, instead. `noise` is the standard deviation of the log of one row, `offset` that of an error
+    shared by all rows of a run. The table's source says that it is simulated, and every report of it will.
 
-    Raises ArgumentError for an unknown design or negative noise.
+    Raises ArgumentError for an unknown design, negative noise, or a design that lacks an input of the law.
 
     >>> import similitude as sim
     >>> truth = sim.laws.chinchilla.published["besiroglu2024"]
     >>> sim.simulate(truth, design="isoflop", seed=1).source
     'simulated from chinchilla:besiroglu2024'
     """
+    if design is None:
+        design = "ladder" if set(estimate.law.inputs) <= {"N", "D"} else "span"
     if design not in DESIGNS:
         raise ArgumentError(f"unknown design '{design}'; choose one of {', '.join(DESIGNS)}")
     if not (noise >= 0 and offset >= 0):
         raise ArgumentError("noise and offset are standard deviations: they cannot be negative")
-    columns = dict(points) if points is not None else _design(design)
+    if points is not None:
+        columns = dict(points)
+    else:
+        columns = _spread(estimate.law, seed) if design == "span" else _design(design)
+    if lacking := [k for k in estimate.law.inputs if k not in columns]:
+        raise ArgumentError(
+            f"'{estimate.law.name}' takes {', '.join(estimate.law.inputs)}, and there is no {lacking[0]} "
+            f"{'among the points' if points is not None else f'in the design {design}: give points'}"
+        )
     inputs = {k: np.asarray(columns[k], float) for k in estimate.law.inputs}
     value = np.asarray(estimate.law.evaluate(inputs, estimate.values), float)
     rng = np.random.default_rng(seed)
@@ -56,6 +69,20 @@ def simulate(
     text = f"simulated from {estimate.label}"
     step = f"{text} with noise {noise:g}, offset {offset:g}, seed {seed}"
     return replace(runs, source=text, provenance=(*runs.provenance, step))
+
+
+def _spread(law: Law, seed: int) -> dict[str, Any]:
+    """Runs at random over the law's span, evenly in logarithms where its inputs are positive."""
+    ranges = {**USUAL, **law.span}
+    count = max(60, 8 * len(law.params))
+    rng = np.random.default_rng([seed, 1])
+    out = {}
+    for name in law.inputs:
+        if name in ranges:
+            low, high = ranges[name]
+            even = not law.positive_inputs
+            out[name] = rng.uniform(low, high, count) if even else np.exp(rng.uniform(np.log(low), np.log(high), count))
+    return out
 
 
 def _design(design: str) -> dict[str, Any]:

@@ -1,0 +1,50 @@
+"""The generated pages of laws: examples that run, advice that is there, names in the guide that exist."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+from similitude.laws import catalogue
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+LAWS = catalogue()
+
+
+@pytest.fixture(scope="module")
+def pages():
+    spec = importlib.util.spec_from_file_location("generate_pages", DOCS / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_the_example_of_each_page_runs(name, pages):
+    block = pages.example(LAWS[name])
+    assert (block[0], block[-1]) == ("```python", "```")
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        exec(compile("\n".join(block[1:-1]), name, "exec"), {})
+    assert shown.getvalue().startswith("Prediction(")
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_each_page_says_when_and_when_not(name, pages):
+    text = pages.law_page(LAWS[name])
+    assert re.search(r"## When to use it\n\n\S.{20}", text)
+    assert re.search(r"## When not\n\n\S.{15}", text)
+
+
+def test_the_guide_names_laws_that_exist_and_every_family():
+    guide = (DOCS / "choose.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\]\(laws/(\w+)\.md\)", guide)) - {"index"}
+    assert named <= set(LAWS)
+    assert {LAWS[n].family for n in named} == {law.family for law in LAWS.values()}
