@@ -64,9 +64,15 @@ def law_page(law: Law) -> str:
         ["## Parameters", "", *_parameters(law)],
         ["## Published coefficients", "", *_published(law)] if law.published else [],
         ["## Use", "", *_use(law)],
+        ["## References", "", *_references(law)],
         ["## To quote it", "", "```tex", latex, "```", "", "```bibtex", law.bibtex().strip(), "```"],
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def _references(law: Law) -> list[str]:
+    cited = ([law.source.key] if law.source else []) + [s.source.key for s in law.sets]
+    return [f"- {_reference(entry(key))}" for key in dict.fromkeys(cited)]
 
 
 def _advice(law: Law) -> tuple[str, str]:
@@ -158,7 +164,8 @@ ASIDE = {
 
 
 def _rounded(x: float) -> str:
-    return f"{float(f'{x:.2g}'):g}"
+    """Two digits, in the fewest characters: 1.1e9, not 1.1e+09."""
+    return re.sub(r"e([+-])0*", lambda power: "e" + power[1].strip("+"), f"{float(f'{x:.2g}'):g}")
 
 
 ROOM_TITLES = {
