@@ -90,7 +90,7 @@ def _inputs(law: Law) -> list[str]:
 
 def _parameters(law: Law) -> list[str]:
     rows = [
-        f"| {name} | {_domain(p)} | {', '.join(f'{s:g}' for s in p.starts) or 'from the data'}{_relative(p)} |"
+        f"| {name} | {_domain(p)} | {', '.join(_rounded(s, 3) for s in p.starts) or 'from the data'}{_relative(p)} |"
         for name, p in law.params.items()
     ]
     return ["| parameter | domain | starting values |", "|---|---|---|", *rows]
@@ -99,7 +99,7 @@ def _parameters(law: Law) -> list[str]:
 def _domain(parameter: Any) -> str:
     word = {"log": "positive", "logit": "between 0 and 1"}.get(parameter.transform, "any sign")
     ends = [
-        f"{sign} {end:g}"
+        f"{sign} {_rounded(end, 6)}"
         for sign, end in (("at least", parameter.low), ("at most", parameter.high))
         if 1e-200 < abs(end) < 1e200 and parameter.transform != "logit"
     ]
@@ -163,9 +163,9 @@ ASIDE = {
 }
 
 
-def _rounded(x: float) -> str:
-    """Two digits, in the fewest characters: 1.1e9, not 1.1e+09."""
-    return re.sub(r"e([+-])0*", lambda power: "e" + power[1].strip("+"), f"{float(f'{x:.2g}'):g}")
+def _rounded(x: float, digits: int = 2) -> str:
+    """So many digits, in the fewest characters: 1.1e9, not 1.1e+09."""
+    return re.sub(r"e([+-])0*", lambda power: "e" + power[1].strip("+"), f"{float(f'{x:.{digits}g}'):g}")
 
 
 ROOM_TITLES = {
