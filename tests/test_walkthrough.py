@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 
 import similitude as sim
 from similitude._dual import Dual
-from similitude._quantity import NATS_PER_TOKEN, PARAMETERS
+from similitude._quantity import NATS_PER_TOKEN, PARAMETERS, TOKENS
 from similitude.laws import Law, below_output, exponent, law, paper, positive
 from similitude.laws._catalogue import collect
 
@@ -75,3 +77,41 @@ def test_it_is_cited_and_tells_when_to_use_it():
     assert "hoffmann2022" in size_only.bibtex()
     assert "Trap:" in size_only.doc
     assert str(size_only.source) == "Hoffmann et al. 2022, eq. 10"
+
+
+def test_it_has_a_page():
+    spec = importlib.util.spec_from_file_location("pages", Path(__file__).parent.parent / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    pages = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pages)
+    text = pages.law_page(size_only)
+    assert "## When to use it\n\nUse it where only size was varied." in text
+    assert "## When not\n\nThe floor holds what more data would have gained." in text
+    assert "\\frac{A}{N^{\\alpha}}" in text
+
+
+@law(
+    inputs={"N": PARAMETERS, "D": TOKENS},
+    output=NATS_PER_TOKEN,
+    params={"E": below_output(), "A": positive(), "B": positive(), "alpha": exponent(0.1, 0.3)},
+    source=paper("hoffmann2022", where="eq. 10"),
+    example={"E": 1.7, "A": 400.0, "B": 900.0, "alpha": 0.34},
+)
+def balanced(N, D, *, E, A, B, alpha):
+    """Loss falls alike with size and tokens.
+
+    Use it where both were varied. Trap: one exponent for both makes the optimum keep its ratio at any budget.
+    """
+    return E + A / N**alpha + B / D**alpha
+
+
+def test_one_with_a_cost_is_planned_and_drawn():
+    known = balanced.estimate(**balanced.example)
+    found = sim.fit(balanced, sim.simulate(known, noise=0.0), objective="squares_log")
+    plan = sim.plan(found, flop=1e22)
+    # the optimum of A N^-a + B (C/6N)^-a: N = (A/B)^(1/2a) sqrt(C/6)
+    assert plan.N.value == pytest.approx((400 / 900) ** (1 / 0.68) * np.sqrt(1e22 / 6), rel=1e-5)
+    least = sim.plan(found, loss=float(plan.loss.value))
+    assert 6 * least.N.value * least.D.value == pytest.approx(1e22, rel=1e-5)
+    assert "training compute" in str(sim.report(found)).lower()

@@ -18,6 +18,7 @@ _HOME: dict[str, str] = {
     "Objective": "similitude.fitting",
     "Prediction": "similitude.laws",
     "Runs": "similitude.runs",
+    "Schedule": "similitude._schedule",
     "SimilitudeError": "similitude._errors",
     "Plan": "similitude.planning",
     "below_output": "similitude.laws",
@@ -45,6 +46,7 @@ _HOME: dict[str, str] = {
     "report": "similitude.reports",
     "reproduce": "similitude.studies",
     "scale_of": "similitude.laws",
+    "schedule": "similitude._schedule",
     "simulate": "similitude.fitting",
     "unit_interval": "similitude.laws",
 }

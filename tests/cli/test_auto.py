@@ -71,3 +71,13 @@ def test_a_forecast_is_not_a_plan(run, curve, tmp_path):
     report = run("report", kept, "--laws", "m3", "-o", tmp_path / "r.html")
     assert report.code == 2
     assert "no law to compare" in report.err
+
+
+@pytest.mark.parametrize("law", ["auto", "power_floor"])
+def test_a_size_that_never_changes_is_not_the_input(run, curve, tmp_path, law):
+    rows = curve.read_text().splitlines()[1:]
+    table = tmp_path / "with_params.csv"
+    table.write_text("params,images,error\n" + "\n".join(f"73M,{r}" for r in rows) + "\n")
+    document = run("fit", table, "--law", law, "--loss", "error", "--json").document
+    plain = run("fit", curve, "--law", law, "--loss", "error", "--json").document
+    assert document["parameters"] == plain["parameters"]

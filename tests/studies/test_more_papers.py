@@ -15,7 +15,6 @@ from similitude.studies.monkeys import pass_at_k
 from similitude.studies.observational import components
 from similitude.studies.regmix import rank_correlation
 from similitude.studies.theory import _flow, _loss, _noise_scale
-from similitude.studies.tissue import areas
 
 
 def ours(name: str) -> dict[str, float]:
@@ -25,14 +24,6 @@ def ours(name: str) -> dict[str, float]:
     except DataError:
         pytest.skip("published data not reachable")
     return {c.sentence: c.ours.value for c in reproduce(name).claims}
-
-
-def test_areas_under_a_schedule_are_sums_and_a_filtered_sum():
-    eta = np.array([1e-4, 2e-4, 3e-4, 3e-4, 2e-4, 1e-4])
-    s1, s2 = areas(eta, memory=0.5, warm_up=3)
-    np.testing.assert_allclose(s1, np.cumsum(eta))
-    # drops after the warm-up: 0, 1e-4, 1e-4, each remembered with halves
-    np.testing.assert_allclose(s2, [0, 0, 0, 0, 1e-4, 2.5e-4])
 
 
 def test_annealing_law_refitted_elsewhere():

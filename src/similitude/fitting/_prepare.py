@@ -136,7 +136,8 @@ def _follows(name: str, runs: Runs) -> bool:
 def _only_input(law: Law, runs: Runs) -> str:
     known = [n for n in _PREFERRED if n in runs.names and n != runs.output]
     numeric = [n for n, t in runs.frame.schema.items() if t.is_numeric() and n != runs.output]
-    varied = [n for n in (known or numeric) if np.unique(runs.column(n)).size > 1] or known or numeric
+    # a size that is the same in every run, as along one curve, is not what the law is about
+    varied = next((v for names in (known, numeric) if (v := _varied(names, runs))), known or numeric)
     if len(varied) == 1:
         return varied[0]
     (symbol,) = law.inputs
@@ -145,6 +146,10 @@ def _only_input(law: Law, runs: Runs) -> str:
         f"{', '.join(varied) or 'no numeric column'}; say which, with "
         f"inputs={{'{symbol}': 'column'}} (on the command line --input {symbol}=column)"
     )
+
+
+def _varied(names: Sequence[str], runs: Runs) -> list[str]:
+    return [n for n in names if np.unique(runs.column(n)).size > 1]
 
 
 def observe(law: Law, runs: Runs, objective: Objective, intervals: Intervals) -> tuple[Observed, Runs]:

@@ -8,7 +8,15 @@ from similitude.laws._law import law, paper
 from similitude.laws._words import below_output, exponent, positive, real, scale_of
 from similitude.math import exp, log, maximum, minimum, total
 
-__all__ = ["bimix", "continual_mixture", "data_mixture", "datastore", "quality_utility", "quality_utility_repeated"]
+__all__ = [
+    "bimix",
+    "continual_mixture",
+    "data_mixture",
+    "data_mixture_linear",
+    "datastore",
+    "quality_utility",
+    "quality_utility_repeated",
+]
 
 SAMPLES = Unit("samples", "training samples")
 SHARE = Unit("share", "share of a mixture")
@@ -33,6 +41,26 @@ def data_mixture(r, *, c, k, t):
     sum to one, a constant added to every t can be taken into k: fix one t. It needs more mixtures than domains.
     """
     return c + k * exp(total(t * r, over=DOMAIN))
+
+
+@law(
+    inputs={"r": along(DOMAIN, SHARE)},
+    output=NATS_PER_TOKEN,
+    params={"c": real(3.0), "t": along(DOMAIN, real(-1.0, 0.3, low=-50.0, high=50.0))},
+    sizes={DOMAIN: 3},
+    source=paper("liu2024regmix", where="linear regression of section 3"),
+    example={"c": 4.0, "t": -0.8},
+    title="linear mixing law",
+    validity="Ranks mixtures of 17 domains; one validation domain; models of one size and length.",
+    span={"r": (0.02, 0.9)},
+)
+def data_mixture_linear(r, *, c, t):
+    """The loss on one domain is a straight line in the shares of training domains.
+
+    Use it to rank many mixtures by a few hundred tiny models. Trap: it ranks (correlation 0.9) and does not predict;
+    `data_mixture` bends. Where shares sum to one, c can be taken into every t.
+    """
+    return c + total(t * r, over=DOMAIN)
 
 
 @law(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from similitude._quantity import COUNT, RATIO, SCORE, TOKENS, Unit
+from similitude._quantity import COUNT, RATIO, SCORE, SECONDS, TOKENS, Unit
 from similitude.laws._law import law, paper
 from similitude.laws._words import exponent, positive, real, unit_interval
 from similitude.math import exp, log, sqrt
 
 __all__ = [
     "best_of_n_reward",
+    "idealized_runtime",
     "majority_error",
     "pass_at_k",
     "pass_at_k_one_problem",
@@ -130,3 +131,23 @@ def rag_allocation(docs, shots, steps, *, a, b, c, d):
     factor saturates on its own beyond the measured range.
     """
     return a * log(docs) + b * log(shots) + c * log(steps) + d
+
+
+@law(
+    inputs={"p": TOKENS, "o": TOKENS},
+    output=SECONDS,
+    params={"t_0": positive(0.01, 0.1), "t_p": positive(1e-5, 1e-4), "t_o": positive(0.01, 0.03)},
+    source=paper("narayanan2023", where="section 3"),
+    title="idealised runtime of a request",
+    example={"t_0": 0.05, "t_p": 2e-4, "t_o": 0.03},
+    validity="One model on fixed accelerators without other load; prompts short enough for encoding to be linear.",
+    span={"p": (16.0, 2048.0), "o": (1.0, 512.0)},
+)
+def idealized_runtime(p, o, *, t_0, t_p, t_o):
+    """A request takes the time to encode its prompt and then an equal time for every further token.
+
+    Use it to compare models on equal hardware, or an interface's latency with it. Trap: encoding is only piecewise
+    linear in long prompts; take the least of repeated measurements, which is free of contention. The example is made
+    up.
+    """
+    return t_0 + t_p * p + t_o * (o - 1)

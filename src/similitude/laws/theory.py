@@ -6,16 +6,19 @@ from similitude._quantity import FLOP, NATS_PER_TOKEN, PARAMETERS, RATIO, SCORE,
 from similitude.laws._application import application
 from similitude.laws._law import law, paper, published
 from similitude.laws._words import below_output, exponent, positive
-from similitude.laws.power import power
+from similitude.laws.power import power, power_floor
 
 __all__ = [
     "dimension_limited",
+    "epistemic_uncertainty",
     "quantization_model",
     "random_features",
     "random_features_compute",
     "resolution_limited",
+    "spectral_rank",
     "superposition_strong",
     "superposition_weak",
+    "total_uncertainty",
     "variance_limited",
 ]
 
@@ -203,4 +206,57 @@ zipf_learning = application(
     family="theory",
     example={"a": 0.8, "c": 0.33},
     span={"n": (1e2, 1e8)},
+)
+
+
+@law(
+    inputs={"w": WIDTH},
+    output=Unit("directions", "effective rank"),
+    params={"a": positive(), "beta": exponent(0.3, 0.7, 1.0)},
+    source=paper("jha2026", where="rank = c width^beta"),
+    title="spectral rank of activations",
+    example={"a": 3.0, "beta": 0.8},
+    validity="Feed-forward activations of one depth, widths one to eight times that of the model; hard or soft rank.",
+    span={"w": (768.0, 6144.0)},
+)
+def spectral_rank(w, *, a, beta):
+    """The effective rank of features grows as a power of the feed-forward width, the power set by the optimiser.
+
+    Use it to compare optimisers by how they fill a width. Trap: equal loss does not mean equal rank; eight widths of
+    one seed leave exponents of hard rank open by half. The example is made up.
+    """
+    return a * w**beta
+
+
+epistemic_uncertainty = application(
+    power,
+    name="epistemic_uncertainty",
+    inputs={"x": ("n", SAMPLES)},
+    output=SCORE,
+    source=paper("rosso2025", where="section 2"),
+    title="epistemic uncertainty",
+    doc="""Epistemic uncertainty falls as a power of training samples; of identifiable models, with power one.
+
+    Use it to say how many samples would make it negligible. Trap: of over-parameterised networks the power is below one
+    and depends on the method of approximation; estimates under a thousandth of a nat are noise. The example is made up.
+    """,
+    family="theory",
+    example={"a": 0.8, "c": 0.3},
+    span={"n": (1e3, 1e6)},
+)
+total_uncertainty = application(
+    power_floor,
+    name="total_uncertainty",
+    inputs={"x": ("n", SAMPLES)},
+    output=SCORE,
+    source=paper("rosso2025", where="section 4"),
+    title="total predictive uncertainty",
+    doc="""Predictive uncertainty falls as a power of training samples to the part that more data do not remove.
+
+    Use it beside `epistemic_uncertainty`: the floor is the aleatoric part. Trap: without its floor the power is
+    underestimated. The example is made up.
+    """,
+    family="theory",
+    example={"E": 0.2, "a": 2.0, "c": 0.35},
+    span={"n": (1e3, 1e6)},
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from similitude._schedule import Schedule
 from similitude._view import Column, Interval, Table
 from similitude.fitting import fit
 from similitude.laws import get
@@ -14,7 +15,7 @@ from similitude.studies._claim import measured
 from similitude.studies._study import Declaration, Item
 from similitude.studies.luo2025 import PEAK, WARM_UP, rates
 
-__all__ = ["STUDY", "areas"]
+__all__ = ["STUDY"]
 
 MEMORY = 0.999  # the paper's lambda
 # L0, A, alpha, C and mean absolute error over six unseen schedules, refitted elsewhere on the same three curves a size
@@ -26,21 +27,6 @@ ELSEWHERE = {
 FITTED = ("cosine_24000", "constant_24000", "wsdcon_9")
 WHERE = "refitted elsewhere, not printed"
 POINTS = 120  # a curve
-
-
-def areas(eta: np.ndarray, memory: float = MEMORY, warm_up: int = WARM_UP) -> tuple[np.ndarray, np.ndarray]:
-    """S1 and S2 at each step (steps,): the sum of learning rates, and of drops remembered with a decay.
-
-    Drops of the warm-up, which are negative, are left out of S2.
-    """
-    drop = np.concatenate([[0.0], eta[:-1] - eta[1:]])
-    drop[:warm_up] = 0.0
-    held = np.empty_like(drop)
-    state = 0.0
-    for i, d in enumerate(drop):
-        state = memory * state + d
-        held[i] = state
-    return np.cumsum(eta), np.cumsum(held)
 
 
 def claims(seed: int) -> Iterator[Item]:
@@ -67,9 +53,9 @@ def claims(seed: int) -> Iterator[Item]:
 
 def _table(schedule: str, curve: Runs, points: int | None = None) -> dict[str, np.ndarray]:
     at, loss = curve.column("step").astype(int), curve.column("loss")
-    s1, s2 = areas(rates(schedule, int(at.max())))
+    whole = Schedule(rates(schedule, int(at.max())), WARM_UP)
     some = np.arange(len(at)) if points is None else np.unique(np.linspace(0, len(at) - 1, points).astype(int))
-    return {"S1": s1[at[some] - 1], "S2": s2[at[some] - 1], "loss": loss[some]}
+    return {**whole.areas(at[some], memory=MEMORY), "loss": loss[some]}
 
 
 def _missed(values: Mapping[str, float], schedule: str, curve: Runs) -> float:
