@@ -157,3 +157,10 @@ def test_each_break_of_a_broken_law_has_a_line():
 def test_no_typeset_formula_holds_a_rounded_logarithm(law):
     assert "2.302585" not in law.latex() + law.mathml()
     assert "0.693147" not in law.latex() + law.mathml()
+
+
+def test_words_do_not_run_into_the_factor_before_them():
+    gap = '<mo lspace="0.17em" rspace="0">&#x2062;</mo>'
+    assert f"<mi>b</mi>{gap}<mrow><mi>exp</mi>" in laws.bnsl1.mathml()
+    assert f"<mi>C</mi>{gap}<msup><mi>rate</mi>" in laws.multi_power.mathml()
+    assert gap not in laws.chinchilla.mathml() + laws.power.mathml()

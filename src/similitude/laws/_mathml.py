@@ -29,6 +29,8 @@ __all__ = ["to_mathml"]
 
 _APPLY = "<mo>&#x2061;</mo>"
 _FUNCTIONS = {"log": "<mi>ln</mi>", "log10": "<msub><mi>log</mi><mn>10</mn></msub>"}
+_TIMES = "<mo>&#x2062;</mo>"
+_GAP = '<mo lspace="0.17em" rspace="0">&#x2062;</mo>'
 _NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 
 
@@ -70,7 +72,7 @@ def _set(node: Expression) -> str:
         case Binary("^", left, right):
             return f"<msup>{_within(left, ATOM)}{_exponent(right)}</msup>"
         case Binary("*", left, right):
-            between = "<mo>&#xB7;</mo>" if starts_with_digit(right) else "<mo>&#x2062;</mo>"
+            between = "<mo>&#xB7;</mo>" if starts_with_digit(right) else _GAP if _starts_with_word(right) else _TIMES
             return f"<mrow>{_within(left, PRODUCT)}{between}{_within(right, PRODUCT)}</mrow>"
         case Binary(sign, left, right):
             after = SUM if sign == "+" and not isinstance(right, Negative) else PRODUCT
@@ -94,6 +96,20 @@ def _call(node: Call) -> str:
         return f"<msqrt>{_set(node.arguments[0])}</msqrt>"
     name = _FUNCTIONS.get(node.function, f"<mi>{node.function}</mi>")
     return f"<mrow>{name}{_APPLY}{_parenthesised(_listed(_set(a) for a in node.arguments))}</mrow>"
+
+
+def _starts_with_word(node: Expression) -> bool:
+    """Whether a factor begins with a name of several letters, which would run into the factor before it."""
+    match shown(node):
+        case Name(name) | Let(name, _):
+            head = symbol(name).head
+            return len(head) > 1 and head not in GREEK
+        case Binary("*" | "^", left, _):
+            return math_tightness(left) >= PRODUCT and _starts_with_word(left)
+        case Call() as call:
+            expanded = written_out(call)
+            return call.function != "sqrt" if expanded is None else _starts_with_word(expanded)
+    return False
 
 
 def _exponent(node: Expression) -> str:
