@@ -320,7 +320,7 @@ def told_apart(law: laws.Law, inputs: dict, values: dict, free: list[str]) -> li
 
 
 def covered(law: laws.Law) -> tuple[list[bool], list[float], int, list[bool]]:
-    """Whether one prediction and what share of the parameters was inside 90 % intervals; fits refused; which are open."""
+    """Whether a prediction and what share of the parameters was inside 90 % intervals; fits refused; which are open."""
     inputs, values = recovery_inputs(law), coefficients(law)
     at = {k: float(v[0]) for k, v in some_inputs(law, count=4, seed=5).items()}
     truth, there = np.asarray(law.evaluate(inputs, values), float), float(law.evaluate(at, values))
@@ -363,8 +363,8 @@ def test_intervals_cover_with_noise_pooled_over_forms(capsys):
     closed = predicted[~opened]
     with capsys.disabled():
         print(f"\n{len(predicted)} fits of {len(FORMS)} forms: predictions {predicted.mean():.3f}, parameters "
-              f"{parameters.mean():.3f} of {len(parameters)} fits with any told apart; refused {refused}; open {opened.sum()}, "
-              f"predictions of the others {closed.mean():.3f}")  # fmt: skip
+              f"{parameters.mean():.3f} of {len(parameters)} fits with any told apart; refused {refused}; "
+              f"open {opened.sum()}, predictions of the others {closed.mean():.3f}")  # fmt: skip
         for k, (p, q, _, _) in found.items():
             if np.mean(p) < 0.75 or (q and np.mean(q) < 0.75):
                 print(f"  {k}: predictions {np.mean(p):.2f}, parameters {np.mean(q) if q else np.nan:.2f}")
