@@ -203,3 +203,16 @@ def test_groups_and_reports():
     assert ratio == pytest.approx(0.9, rel=1e-6)
     page = str(sim.report(groups["a"]))
     assert "images" in page
+
+
+def test_spikes_and_cliffs_are_named():
+    runs = curve()
+    y = runs.column("error").copy()
+    y[12] *= 4
+    spiked = sim.fit("auto", sim.read_runs({"images": runs.column("images"), "error": y}, loss="error"))
+    said = [w for w in spiked.warnings if "off its neighbours" in w]
+    assert len(said) == 1
+    assert said[0].startswith("row 13 lies 3.")
+    assert not any("off its neighbours" in w for w in sim.fit("auto", runs).warnings)
+    steep = sim.read_runs({"images": SIZES, "error": (SIZES / 1e6) ** -1.5}, loss="error")
+    assert any("more steeply" in w for w in sim.fit("auto", steep).warnings)

@@ -35,6 +35,7 @@ NARROW = 8.0  # a largest size below so many times the smallest shows little of 
 RISING = 0.5  # a rank correlation of size and score that is no learning curve of a loss or an error
 SMOOTH = 8  # points without a single rise that scores read one by one would not give
 AHEAD = (1.25, 1.5, 2.0)
+SPIKE = 10.0  # usual distances from its neighbours at which a score is called a spike
 DOUBLED = float(np.log(2))
 
 
@@ -261,7 +262,7 @@ def forecast(runs: Runs, inputs: Mapping[str, str] | None = None, level: float =
         posterior=found,
         ends=ends,
         level=level,
-        warnings=_warnings(observed, sizes, found),
+        warnings=_warnings(observed, sizes, found, values["slope"]),
     )
 
 
@@ -308,7 +309,7 @@ def _weighted(values: np.ndarray, weights: np.ndarray, chances: tuple[float, flo
     return low, high
 
 
-def _warnings(observed: Observed, sizes: np.ndarray, found: Posterior) -> tuple[str, ...]:
+def _warnings(observed: Observed, sizes: np.ndarray, found: Posterior, slope: float) -> tuple[str, ...]:
     said = [f"carried on with a prior learnt from published curves; checked up to {TESTED:g} times the last size"]
     ratio = float(sizes[-1] / sizes[0])
     if ratio < NARROW:
@@ -319,9 +320,23 @@ def _warnings(observed: Observed, sizes: np.ndarray, found: Posterior) -> tuple[
             "no score rises along the curve, as in running bests or sorted scores: single new scores may scatter more "
             "than these"
         )
-    low = found.shares[found.weights.argmax()]
-    if low <= found.shares.min() * 1.0001:
-        said.append(
-            "it falls more steeply than the curves the prior was learnt from: the interval is not to be relied on"
-        )
+    if slope < -found.prior.decay:
+        said.append("it falls more steeply than the curves the prior was learnt from: do not rely on the interval")
+    said += [
+        f"row {row} lies {format_number(factor, digits=2)} times off its neighbours; a spike widens the interval: "
+        "leave it out if it is one"
+        for row, factor in _spikes(observed)
+    ]
     return tuple(said)
+
+
+def _spikes(observed: Observed) -> list[tuple[int, float]]:
+    """Rows whose score is far from the median of its five neighbours, by the measure of all such distances, and the
+    ratio to it."""
+    log_y = np.log(observed.y)
+    padded = np.pad(log_y, 2, mode="edge")
+    middle = np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
+    off = (log_y - middle)[1:-1]  # the ends have neighbours on one side only
+    usual = 1.4826 * float(np.median(np.abs(off)))
+    far = np.flatnonzero(np.abs(off) > max(SPIKE * usual, DOUBLED)) + 1
+    return [(int(observed.rows[i]), float(np.exp(abs(log_y[i] - middle[i])))) for i in far[:3]]
