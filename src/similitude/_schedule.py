@@ -32,7 +32,7 @@ class Schedule:
 
     >>> import similitude as sim
     >>> whole = sim.Schedule([1e-4, 2e-4, 2e-4, 1e-4], warm_up=1)
-    >>> len(whole), float(whole.areas([4])["S1"][0])
+    >>> len(whole), round(float(whole.areas([4])["S1"][0]), 6)
     (4, 0.0006)
     """
 

@@ -17,3 +17,14 @@ def test_a_table_of_points_notes_each_row_its_own(run, fitted, tmp_path):
     first, second = run("predict", fitted, "--points", str(table), "--json").document["predictions"]
     assert [n[:5] for n in first["notes"]] == ["N = 7"]
     assert second["notes"] == []
+
+
+def test_the_tokens_that_reach_a_loss(run, fitted):
+    found = run("predict", fitted, "--reach", "2.4", "--at", "N=1B", "--json").document["solved"]
+    assert found["input"] == "D"
+    assert found["low"] < found["value"] < found["high"]
+    told = run("predict", fitted, "--at", f"N=1B,D={found['value']:.10g}", "--json").document["predictions"][0]
+    assert abs(told["value"] - 2.4) < 1e-6
+    assert "reaches 2.4" in run("predict", fitted, "--reach", "2.4", "--at", "N=1B").out
+    assert run("predict", fitted, "--reach", "1.0", "--at", "N=1B").code == 3
+    assert run("predict", fitted, "--reach", "2.4", "--at", "N=1B", "--at", "N=2B").code == 2

@@ -31,17 +31,30 @@ Examples:
     "--at", metavar="INPUT=VALUE,...", multiple=True, help="A point, e.g. N=70B,D=1.4T; may be given many times."
 )
 @click.option("--points", metavar="TABLE", help='A table with a point in each row ("-": standard input).')
+@click.option("--reach", metavar="VALUE", help="Solve for the one input left out of --at, e.g. a loss of 2.1.")
 @click.option("--level", type=float, help="Coverage of the intervals.  [default: that of the fit]")
 @click.option("--group", metavar="VALUE", help="Which fit of those made --by a column.")
 @json_option
 def command(
-    fit: str, at: tuple[str, ...], points: str | None, level: float | None, group: str | None, as_json: bool
+    fit: str,
+    at: tuple[str, ...],
+    points: str | None,
+    reach: str | None,
+    level: float | None,
+    group: str | None,
+    as_json: bool,
 ) -> None:
     """Predict at inputs, with intervals.
 
     FIT is a file that 'similitude fit -o FIT' wrote ("-" for standard input), or a published set such as
-    chinchilla:besiroglu2024, which has no runs and so no interval.
+    chinchilla:besiroglu2024, which has no runs and so no interval. With --reach the law is solved the other way round:
+    for the input that --at leaves out.
     """
+    if reach is not None:
+        if points is not None or len(at) > 1:
+            raise ArgumentError("--reach solves one question: give the other inputs with one --at, and no --points")
+        _solve(read_estimate(fit, group), at, reach, level, as_json)
+        return
     if bool(at) == (points is not None):
         raise ArgumentError("give points to predict at: either --at N=70B,D=1.4T or --points TABLE")
     if fit == "-" and points == "-":
@@ -53,6 +66,24 @@ def command(
         print_json({"predictions": document}, compact=len(document) > MANY)
     else:
         print_text("\n".join([str(_table(estimate, made)), *_notes(estimate, made)]))
+
+
+def _solve(estimate: Estimate, at: tuple[str, ...], reach: str, level: float | None, as_json: bool) -> None:
+    """The input left out at which the law reaches a value."""
+    given = _parse.points(at, estimate.law.inputs) if at else [{}]
+    others = {_symbol(estimate, k): v for k, v in given[0].items()}
+    found = estimate.inverse(_parse.number("--reach", reach), level=level, **others)
+    name = next(k for k in estimate.law.inputs if k not in others)
+    if as_json:
+        print_json({"solved": {**_entry(found), "input": name}})
+        return
+    from similitude._view import Column, Interval, Table
+
+    head = Column(name if found.level is None else f"{name}, {found.level:.0%} interval", found.unit)
+    cell = found.value if found.level is None else Interval(found.value, found.low, found.high)
+    target = found.at["output"]
+    print_text(Table(f"{estimate.label} reaches {target:g}", (*others, head), [(*map(str, others.values()), cell)]))
+    print_text("\n".join(found.notes)) if found.notes else None
 
 
 def _at_each(estimate: Estimate, at: tuple[str, ...], level: float | None) -> list[Prediction]:

@@ -30,6 +30,7 @@ from similitude.fitting._profile import (
 )
 from similitude.fitting._solve import Convergence, Solution, solve
 from similitude.laws import Estimate, Law, Prediction
+from similitude.laws._inverse import left_out, roots
 from similitude.laws._law import read_input
 from similitude.runs import Runs
 
@@ -260,6 +261,36 @@ class Fit(Estimate):
         steps = 1e-3 * np.sqrt(np.maximum(np.diag(self.curvature.covariance), 1e-18))
         found = self._ends_of([Target.numeric(self.solution.problem, target, steps)], level)
         return value, _known(found[0, 0]), _known(found[0, 1])
+
+    def inverse(self, target: Any, *, level: float | None = None, **others: Any) -> Prediction:
+        """The value of the one input left out at which the law reaches `target`, with its interval.
+
+        As for every estimate, see `Estimate.inverse`; ends that the runs do not fix are None.
+
+        >>> import similitude as sim
+        >>> runs = sim.read_runs({"D": [1e8, 1e9, 1e10, 1e11], "loss": [4.1, 3.3, 2.81, 2.5]})
+        >>> found = sim.fit(sim.laws.power, runs).inverse(2.6)
+        >>> found.low < found.value < found.high
+        True
+        """
+        level = self.level if level is None else Intervals(level=level).level
+        name, goal, numbers = left_out(self.law, target, others)
+        reach, log = self._reach(name), self.law.positive_inputs
+
+        def solved(params: Mapping[str, Any]) -> np.ndarray:
+            found = roots(self.law, params, name, goal, numbers, reach)
+            return np.log(found) if log else found
+
+        value = float(solved({k: np.array([v]) for k, v in self.values.items()})[0])
+        self._refuse_unreached(value, name, goal, numbers)
+        with np.errstate(all="ignore"):
+            ends = self.interval_of(solved, level)[1:]
+        low, high = (None if e is None or not np.isfinite(e) else float(np.exp(e) if log else e) for e in ends)
+        value = float(np.exp(value)) if log else value
+        notes = _diagnose.range_notes(self, {**{k: np.array([v]) for k, v in numbers.items()}, name: np.array([value])})
+        far = value / float(self.observed.inputs[name].max())
+        at = {"output": goal, **numbers}
+        return Prediction(at, value, low, high, level, far, None, None, str(self.law.inputs[name]), notes)
 
     # -- resampling and diagnosis ---------------------------------------------------------------------------------
 

@@ -111,6 +111,12 @@ class Forecast(Estimate):
         value, low, high, reach = (a.reshape(shape) for a in (value, low, high, reach))
         return Prediction(at, value, low, high, level, reach, low, high, unit, notes)
 
+    def inverse(self, target: Any, *, level: float | None = None, **others: Any) -> Prediction:
+        """Not answered: raises QuestionError. A forecast carries a curve on; fit a law to solve for a size."""
+        raise QuestionError(
+            f"{self.label} carries a curve on and is not solved for a size: fit a law, such as m3 or m4"
+        )
+
     def _read(self, x: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         log_x = np.log(x)
         ends = np.exp(self.posterior.quantiles(log_x, ((1 - level) / 2, (1 + level) / 2)))

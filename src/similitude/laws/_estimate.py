@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from similitude._errors import ArgumentError
+from similitude._errors import ArgumentError, QuestionError
+from similitude.laws._inverse import left_out, roots
 from similitude.laws._law import Law, Published, Source, read_input
 
 __all__ = ["Estimate", "Prediction", "read_digits"]
@@ -123,6 +124,42 @@ class Estimate:
         """
         out = self.law.evaluate(self.law.check_inputs(inputs), {k: np.float64(v) for k, v in self.values.items()})
         return float(out) if np.ndim(out) == 0 else out
+
+    def inverse(self, target: Any, *, level: float | None = None, **others: Any) -> Prediction:
+        """The value of the one input left out at which the law reaches `target`, the other inputs given.
+
+        The smallest such value is taken, within a factor of 1e9 around where the law's inputs usually lie. `at` of the
+        result holds the target as "output" and the other inputs. Raises ArgumentError unless all inputs but one are
+        given, and QuestionError where the law does not reach the target.
+
+        >>> from similitude.laws import chinchilla
+        >>> found = chinchilla.published["besiroglu2024"].inverse(2.0, N=70e9)
+        >>> f"{found.value:.3g} {found.unit}"
+        '6.2e+11 tokens'
+        """
+        if level is not None:
+            raise ArgumentError(
+                f"{self.label} has published coefficients but no runs: it gives a value, not an interval"
+            )
+        name, goal, numbers = left_out(self.law, target, others)
+        rows = {k: np.array([float(v)]) for k, v in self.values.items()}
+        value = float(roots(self.law, rows, name, goal, numbers, self._reach(name))[0])
+        self._refuse_unreached(value, name, goal, numbers)
+        return Prediction({"output": goal, **numbers}, value, unit=str(self.law.inputs[name]))
+
+    def _reach(self, name: str) -> tuple[float, float]:
+        """Where an input is looked for."""
+        low, high = self.within.get(name) or self.law.span.get(name) or (1.0, 1e12)
+        if self.law.positive_inputs:
+            return low / 1e9, high * 1e9
+        return low - 10 * (high - low), high + 10 * (high - low)
+
+    def _refuse_unreached(self, value: float, name: str, goal: float, numbers: Mapping[str, float]) -> None:
+        if not np.isfinite(value):
+            given = "".join(f" at {k} = {v:.4g}" for k, v in numbers.items())
+            raise QuestionError(
+                f"{self.label}: no {name} brings the law to {goal:g}{given}: its floor or ceiling is in the way"
+            )
 
     def predict(self, *, level: float | None = None, **inputs: Any) -> Prediction:
         """The law's value at inputs. A bare estimate carries no runs, so the interval's ends are unknown (None).
