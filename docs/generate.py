@@ -64,9 +64,15 @@ def law_page(law: Law) -> str:
         ["## Parameters", "", *_parameters(law)],
         ["## Published coefficients", "", *_published(law)] if law.published else [],
         ["## Use", "", *_use(law)],
+        ["## References", "", *_references(law)],
         ["## To quote it", "", "```tex", latex, "```", "", "```bibtex", law.bibtex().strip(), "```"],
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def _references(law: Law) -> list[str]:
+    cited = ([law.source.key] if law.source else []) + [s.source.key for s in law.sets]
+    return [f"- {_reference(entry(key))}" for key in dict.fromkeys(cited)]
 
 
 def _advice(law: Law) -> tuple[str, str]:
@@ -84,7 +90,7 @@ def _inputs(law: Law) -> list[str]:
 
 def _parameters(law: Law) -> list[str]:
     rows = [
-        f"| {name} | {_domain(p)} | {', '.join(f'{s:g}' for s in p.starts) or 'from the data'}{_relative(p)} |"
+        f"| {name} | {_domain(p)} | {', '.join(_rounded(s, 3) for s in p.starts) or 'from the data'}{_relative(p)} |"
         for name, p in law.params.items()
     ]
     return ["| parameter | domain | starting values |", "|---|---|---|", *rows]
@@ -93,7 +99,7 @@ def _parameters(law: Law) -> list[str]:
 def _domain(parameter: Any) -> str:
     word = {"log": "positive", "logit": "between 0 and 1"}.get(parameter.transform, "any sign")
     ends = [
-        f"{sign} {end:g}"
+        f"{sign} {_rounded(end, 6)}"
         for sign, end in (("at least", parameter.low), ("at most", parameter.high))
         if 1e-200 < abs(end) < 1e200 and parameter.transform != "logit"
     ]
@@ -157,8 +163,9 @@ ASIDE = {
 }
 
 
-def _rounded(x: float) -> str:
-    return f"{float(f'{x:.2g}'):g}"
+def _rounded(x: float, digits: int = 2) -> str:
+    """So many digits, in the fewest characters: 1.1e9, not 1.1e+09."""
+    return re.sub(r"e([+-])0*", lambda power: "e" + power[1].strip("+"), f"{float(f'{x:.{digits}g}'):g}")
 
 
 ROOM_TITLES = {

@@ -319,8 +319,8 @@ def told_apart(law: laws.Law, inputs: dict, values: dict, free: list[str]) -> li
     return [k for k, s in zip(free, spread, strict=True) if s < TOLD and k not in law.degenerate]
 
 
-def covered(law: laws.Law) -> tuple[list[bool], list[float], int]:
-    """Whether one prediction and what share of the parameters was inside 90 % intervals, fit by fit; fits refused."""
+def covered(law: laws.Law) -> tuple[list[bool], list[float], int, list[bool]]:
+    """Whether a prediction and what share of the parameters was inside 90 % intervals; fits refused; which are open."""
     inputs, values = recovery_inputs(law), coefficients(law)
     at = {k: float(v[0]) for k, v in some_inputs(law, count=4, seed=5).items()}
     truth, there = np.asarray(law.evaluate(inputs, values), float), float(law.evaluate(at, values))
@@ -329,7 +329,7 @@ def covered(law: laws.Law) -> tuple[list[bool], list[float], int]:
     start = {k: 1.05 * v for k, v in values.items() if k not in fix} if law.name in BEGUN else None
     known = told_apart(law, inputs, values, [k for k in values if k not in fix])
     rng = np.random.default_rng(sum(map(ord, law.name)))
-    predicted, parameters, refused = [], [], 0
+    predicted, parameters, refused, opened = [], [], 0, []
     for _ in range(REPLICATES):
         e = NOISE * rng.standard_normal(truth.size)
         runs = sim.read_runs(
@@ -337,14 +337,15 @@ def covered(law: laws.Law) -> tuple[list[bool], list[float], int]:
         )
         try:
             found = sim.fit(law, runs, objective="squares_log" if positive else "squares", start=start, fix=fix)
-        except (sim.SimilitudeError, ValueError):
+        except sim.SimilitudeError:
             refused += 1
             continue
         made = found.predict(**at)
         predicted.append(inside(made.low, made.high, there))
+        opened.append(made.low is None or made.high is None)
         if known:
             parameters.append(float(np.mean([inside(*found.ends[k], values[k]) for k in known])))
-    return predicted, parameters, refused
+    return predicted, parameters, refused, opened
 
 
 def inside(low: float | None, high: float | None, value: float) -> bool:
@@ -355,13 +356,16 @@ def inside(low: float | None, high: float | None, value: float) -> bool:
 @pytest.mark.slow
 def test_intervals_cover_with_noise_pooled_over_forms(capsys):
     found = {law.name: covered(law) for law in FORMS}
-    predicted = np.concatenate([p for p, _, _ in found.values()])
-    parameters = np.concatenate([p for _, p, _ in found.values()])
-    refused = {k: r for k, (_, _, r) in found.items() if r}
+    predicted = np.concatenate([p for p, _, _, _ in found.values()])
+    parameters = np.concatenate([p for _, p, _, _ in found.values()])
+    refused = {k: r for k, (_, _, r, _) in found.items() if r}
+    opened = np.concatenate([o for _, _, _, o in found.values()])
+    closed = predicted[~opened]
     with capsys.disabled():
         print(f"\n{len(predicted)} fits of {len(FORMS)} forms: predictions {predicted.mean():.3f}, parameters "
-              f"{parameters.mean():.3f} of {len(parameters)} fits with any told apart; refused {refused}")  # fmt: skip
-        for k, (p, q, _) in found.items():
+              f"{parameters.mean():.3f} of {len(parameters)} fits with any told apart; refused {refused}; "
+              f"open {opened.sum()}, predictions of the others {closed.mean():.3f}")  # fmt: skip
+        for k, (p, q, _, _) in found.items():
             if np.mean(p) < 0.75 or (q and np.mean(q) < 0.75):
                 print(f"  {k}: predictions {np.mean(p):.2f}, parameters {np.mean(q) if q else np.nan:.2f}")
     spread = 2.576 * np.sqrt(LEVEL * (1 - LEVEL) / len(predicted))  # 99 % binomial limits
@@ -369,3 +373,6 @@ def test_intervals_cover_with_noise_pooled_over_forms(capsys):
     # shares of one fit hang together: their own scatter instead
     assert abs(parameters.mean() - LEVEL) <= 2.576 * parameters.std() / np.sqrt(len(parameters))
     assert sum(refused.values()) <= 0.005 * len(predicted)
+    # an open end holds everything: it may be neither frequent nor what keeps the coverage up
+    assert opened.mean() <= 0.03
+    assert abs(closed.mean() - LEVEL) <= 2.576 * np.sqrt(LEVEL * (1 - LEVEL) / len(closed))

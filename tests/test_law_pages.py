@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from similitude.laws import catalogue
+from similitude.laws import catalogue, resolve
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 LAWS = catalogue()
@@ -48,3 +48,25 @@ def test_the_guide_names_laws_that_exist_and_every_family():
     named = set(re.findall(r"\]\(laws/(\w+)\.md\)", guide)) - {"index"}
     assert named <= set(LAWS)
     assert {LAWS[n].family for n in named} == {law.family for law in LAWS.values()}
+
+
+def test_every_law_can_be_reached_from_the_guide(pages):
+    guide = (DOCS / "choose.md").read_text(encoding="utf-8")
+    assert "](laws/index.md)" in guide
+    table = re.findall(r"^\| \[(\w+)\]\((\w+)\.md\)", pages.laws_index(dict(LAWS)), re.M)
+    assert sorted(table) == sorted((name, name) for name in LAWS)
+
+
+def test_every_name_of_a_law_in_the_guide_exists():
+    guide = (DOCS / "choose.md").read_text(encoding="utf-8")
+    for reference in re.findall(r"\b[a-z]\w+:[a-z]+\d{4}[\w.-]*", guide):
+        assert resolve(reference).digits, reference
+    spoken = re.findall(r"`([a-z]\w*_\w+)`", guide) + re.findall(r"sim\.laws\.(\w+)", guide)
+    assert set(spoken) <= set(LAWS)
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_each_page_ends_with_references_that_can_be_followed(name, pages):
+    text = pages.law_page(LAWS[name])
+    section = text.partition("## References\n\n")[2].partition("\n\n")[0]
+    assert section.count("](https://") == len(section.splitlines()) > 0

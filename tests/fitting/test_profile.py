@@ -167,3 +167,15 @@ def test_every_end_lies_on_its_cut():
                     continue
                 held = sim.fit(sim.laws.chinchilla, runs, objective="squares_log", fix={name: end}, intervals="delta")
                 assert held.objective_value - fit.objective_value == pytest.approx(rise, rel=0.02), (seed, name)
+
+
+def test_a_prediction_closes_where_every_parameter_does(rng):
+    law = sim.laws.deff_repetition  # the profile of a prediction is strongly curved: its solves take many steps
+    points = {k: np.exp(rng.uniform(*np.log(law.span[k]), 60)) for k in law.inputs}
+    runs = sim.simulate(sim.Estimate(law, law.example), points=points, noise=0.01, seed=1)
+    fit = sim.fit(law, runs, objective="squares_log")
+    assert all(None not in ends for ends in fit.ends.values())
+    for at in ({"N": 2.6e9, "D": 1.28e9, "U": 1.25e8}, {"N": 1e9, "D": 5e10, "U": 2e8}):
+        made = fit.predict(**at)
+        assert None not in (made.low, made.high)
+        assert made.low < made.value < made.high

@@ -128,3 +128,39 @@ def test_lines_of_a_law_without_named_parts_are_its_text():
         "U_D = min(U, D)",
         "D' = U_D + U_D*R_D_star*(1 - exp(-(D/U_D - 1)/R_D_star))",
     )
+
+
+def test_logarithms_and_squares_are_set_as_papers_print_them():
+    assert laws.routed_bilinear.latex() == (
+        r"L(N, K) = 10^{a \log_{10}\left(N\right) + b \log_{10}\left(K\right) + "
+        r"c \log_{10}\left(N\right) \log_{10}\left(K\right) + d}"
+    )
+    assert "<msub><mi>log</mi><mn>10</mn></msub>" in laws.routed_bilinear.mathml()
+    assert laws.lr_bowl.latex().endswith(
+        r"h \left(\ln\left(\eta\right) - \ln\left(\eta_{\mathrm{best}}\right)\right)^{2}"
+    )
+    assert laws.noisy_channel.latex().startswith(r"L(N, D) = \frac{\ln\left(2\right)}{a N^{\alpha}")
+
+
+def test_each_break_of_a_broken_law_has_a_line():
+    lines = laws.bnsl2.latex().split(r"\\")
+    assert (
+        lines[0]
+        .strip()
+        .endswith(r"y(x) &= a + b \exp\left(-c_{0} \ln\left(x\right) - c_{1} s_{1} - c_{2} s_{2}\right)")
+    )
+    assert [line.split("&=")[0].strip() for line in lines[1:]] == ["s_{1}", "s_{2}"]
+    assert r"s_{1} &= f_{1} \ln\left(1 + \exp\left(" in lines[1]
+
+
+@pytest.mark.parametrize("law", laws.catalogue().values(), ids=laws.catalogue().keys())
+def test_no_typeset_formula_holds_a_rounded_logarithm(law):
+    assert "2.302585" not in law.latex() + law.mathml()
+    assert "0.693147" not in law.latex() + law.mathml()
+
+
+def test_words_do_not_run_into_the_factor_before_them():
+    gap = '<mo lspace="0.17em" rspace="0">&#x2062;</mo>'
+    assert f"<mi>b</mi>{gap}<mrow><mi>exp</mi>" in laws.bnsl1.mathml()
+    assert f"<mi>C</mi>{gap}<msup><mi>rate</mi>" in laws.multi_power.mathml()
+    assert gap not in laws.chinchilla.mathml() + laws.power.mathml()

@@ -35,6 +35,7 @@ __all__ = [
 ROUNDS = 14
 CLOSE = 2e-3  # relative accuracy of an end, in units of the distance from the optimum
 FAR = 60.0  # standard errors after which a profile is said not to close
+INNER = 120  # steps of one constrained minimum: along a curved constraint many are rejected
 Values = Callable[[Mapping[str, Any]], Any]
 
 
@@ -235,7 +236,7 @@ class _Search:
             constraint=constraint,
             tolerance=1e-5,
             scale=np.full(live.size, self.rise * 0.1),
-            iterations=40,
+            iterations=INNER,
         )
         reached = np.abs(constraint(found.u, np.arange(live.size))[0]) < 1e-3
         with np.errstate(invalid="ignore"):

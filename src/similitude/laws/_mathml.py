@@ -16,7 +16,7 @@ from similitude.laws._print import (
     left_hand_side,
     math_tightness,
     number_parts,
-    sign_first,
+    shown,
     starts_with_digit,
     written_out,
 )
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["to_mathml"]
 
 _APPLY = "<mo>&#x2061;</mo>"
+_FUNCTIONS = {"log": "<mi>ln</mi>", "log10": "<msub><mi>log</mi><mn>10</mn></msub>"}
+_TIMES = "<mo>&#x2062;</mo>"
+_GAP = '<mo lspace="0.17em" rspace="0">&#x2062;</mo>'
 _NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 
 
@@ -57,7 +60,7 @@ def _line(left: str, right: str) -> str:
 
 def _set(node: Expression) -> str:
     """One element for a node."""
-    match sign_first(node):
+    match shown(node):
         case Number(value):
             return _number(*number_parts(value))
         case Name(name) | Let(name, _):
@@ -69,12 +72,12 @@ def _set(node: Expression) -> str:
         case Binary("^", left, right):
             return f"<msup>{_within(left, ATOM)}{_exponent(right)}</msup>"
         case Binary("*", left, right):
-            between = "<mo>&#xB7;</mo>" if starts_with_digit(right) else "<mo>&#x2062;</mo>"
+            between = "<mo>&#xB7;</mo>" if starts_with_digit(right) else _GAP if _starts_with_word(right) else _TIMES
             return f"<mrow>{_within(left, PRODUCT)}{between}{_within(right, PRODUCT)}</mrow>"
         case Binary(sign, left, right):
             after = SUM if sign == "+" and not isinstance(right, Negative) else PRODUCT
-            shown = "+" if sign == "+" else "&#x2212;"
-            return f"<mrow>{_within(left, SUM)}<mo>{shown}</mo>{_within(right, after)}</mrow>"
+            operator = "+" if sign == "+" else "&#x2212;"
+            return f"<mrow>{_within(left, SUM)}<mo>{operator}</mo>{_within(right, after)}</mrow>"
         case Root(symbol, function):
             return f"<mrow>{_name(symbol)}<mo>:</mo>{_set(function)}<mo>=</mo><mn>0</mn></mrow>"
         case Total(over, argument):
@@ -91,8 +94,22 @@ def _call(node: Call) -> str:
         return _set(expanded)
     if node.function == "sqrt":
         return f"<msqrt>{_set(node.arguments[0])}</msqrt>"
-    name = {"log": "ln"}.get(node.function, node.function)
-    return f"<mrow><mi>{name}</mi>{_APPLY}{_parenthesised(_listed(_set(a) for a in node.arguments))}</mrow>"
+    name = _FUNCTIONS.get(node.function, f"<mi>{node.function}</mi>")
+    return f"<mrow>{name}{_APPLY}{_parenthesised(_listed(_set(a) for a in node.arguments))}</mrow>"
+
+
+def _starts_with_word(node: Expression) -> bool:
+    """Whether a factor begins with a name of several letters, which would run into the factor before it."""
+    match shown(node):
+        case Name(name) | Let(name, _):
+            head = symbol(name).head
+            return len(head) > 1 and head not in GREEK
+        case Binary("*" | "^", left, _):
+            return math_tightness(left) >= PRODUCT and _starts_with_word(left)
+        case Call() as call:
+            expanded = written_out(call)
+            return call.function != "sqrt" if expanded is None else _starts_with_word(expanded)
+    return False
 
 
 def _exponent(node: Expression) -> str:

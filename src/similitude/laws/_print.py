@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from similitude.laws._expression import Binary, Call, Expression, Let, Name, Negative, Number, Root, Total, walk
@@ -16,7 +17,7 @@ __all__ = [
     "math_tightness",
     "number_parts",
     "plain",
-    "sign_first",
+    "shown",
     "starts_with_digit",
     "to_latex",
     "to_lines",
@@ -26,6 +27,8 @@ __all__ = [
 
 # how tightly a node holds together: a looser node inside a tighter place gets parentheses
 SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 6)
+LN10 = math.log(10)
+_LOGARITHMS = {math.log(2): 2.0, LN10: 10.0}
 _TIGHTNESS = {"+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT, "^": POWER}
 
 
@@ -114,10 +117,32 @@ def written_out(call: Call) -> Expression | None:
         case "expm1":
             return Call("exp", a) - 1
         case "logaddexp":
-            return Call("log", (Call("exp", a[:1]) + Call("exp", a[1:]),))
+            return Call("log", (_exponential(a[0]) + _exponential(a[1]),))
         case "powersum":
             return (a[0] ** (1 / a[2]) + a[1] ** (1 / a[2])) ** a[2]
     return None
+
+
+def _exponential(node: Expression) -> Expression:
+    return Number(1.0) if isinstance(node, Number) and node.value == 0 else Call("exp", (node,))
+
+
+def shown(node: Expression) -> Expression:
+    """A node as it is typeset: a leading minus first, squares as powers, and logarithms to the base papers print."""
+    match node:
+        case Number(value) if value in _LOGARITHMS:
+            return Call("log", (Number(_LOGARITHMS[value]),))
+        case Binary("/", Call("log", inside), Number(value)) if value == LN10:
+            return Call("log10", inside)
+        case Binary("/", Binary("*", factor, Call("log", inside)), Number(value)) if value == LN10:
+            return Binary("*", factor, Call("log10", inside))
+        case Call("exp", (Binary("*", Number(value), power),)) if value == LN10:
+            return Binary("^", Number(10.0), power)
+        case Binary("*", left, right) if left is right:
+            return Binary("^", left, Number(2.0))
+        case Binary("*", Binary("*", factor, left), right) if left is right:
+            return Binary("*", factor, Binary("^", left, Number(2.0)))
+    return sign_first(node)
 
 
 def sign_first(node: Expression) -> Expression:
@@ -166,7 +191,7 @@ def to_latex(law: Law) -> str:
 
 def math_tightness(node: Expression) -> int:
     """How tightly a node holds together in typeset mathematics."""
-    match sign_first(node):
+    match shown(node):
         case Number(value):
             return PRODUCT if number_parts(value)[1] else ATOM
         case Binary("/"):
@@ -186,7 +211,7 @@ def math_tightness(node: Expression) -> int:
 
 
 def _latex(node: Expression) -> str:
-    match sign_first(node):
+    match shown(node):
         case Number(value):
             digits, power = number_parts(value)
             times = "" if digits == "1" else f"{digits} \\times "
@@ -221,7 +246,9 @@ def _latex_call(node: Call) -> str:
     inside = ", ".join(_latex(a) for a in node.arguments)
     if node.function == "sqrt":
         return f"\\sqrt{{{inside}}}"
-    command = {"log": "\\ln", "expit": "\\operatorname{expit}"}.get(node.function, f"\\{node.function}")
+    command = {"log": "\\ln", "log10": "\\log_{10}", "expit": "\\operatorname{expit}"}.get(
+        node.function, f"\\{node.function}"
+    )
     return f"{command}\\left({inside}\\right)"
 
 
@@ -245,8 +272,9 @@ def _latex_exponent(node: Expression) -> str:
 
 def starts_with_digit(node: Expression) -> bool:
     """Whether a typeset factor begins with a digit, which may not follow another factor directly."""
+    node = shown(node)
     while isinstance(node, Binary) and node.sign in "*^":
-        node = node.left
+        node = shown(node.left)
     return isinstance(node, Number)
 
 

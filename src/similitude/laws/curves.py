@@ -18,7 +18,7 @@ from similitude.laws._words import (
     scale_of,
 )
 from similitude.laws.power import power, power_scale
-from similitude.math import exp, log, logaddexp, maximum, minimum, root, sqrt
+from similitude.math import exp, let, log, logaddexp, maximum, minimum, root, sqrt
 
 __all__ = [
     "bnsl0",
@@ -107,7 +107,8 @@ def _broken(breaks: int) -> Law:
     def formula(x, **p):
         y = -p["c0"] * log(x)
         for i in numbers:
-            y = y - p[f"c{i}"] * p[f"f{i}"] * logaddexp(0.0, (log(x) - log(p[f"d{i}"])) / p[f"f{i}"])
+            bend = let(f"s{i}", p[f"f{i}"] * logaddexp(0.0, (log(x) - log(p[f"d{i}"])) / p[f"f{i}"]))
+            y = y - p[f"c{i}"] * bend
         return p["a"] + p["b"] * exp(y)
 
     slopes = (0.4, -0.5, 0.6, -0.3)

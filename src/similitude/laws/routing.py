@@ -63,7 +63,8 @@ def routed(N, K, *, a, b, c, d, E_start, E_max):
     N = 10^(-b/c). Trap: logarithms are to base ten; tokens were fixed, so limits of data are folded into d; b and c as
     rounded in print put the cutoff far off.
     """
-    count = let("K_hat", 1 / (1 / (K - 1 + 1 / (1 / E_start - 1 / E_max)) + 1 / E_max))
+    least = let("K_0", 1 / (1 / E_start - 1 / E_max))
+    count = let("K_hat", 1 / (1 / (K - 1 + least) + 1 / E_max))
     x, y = log(N) / _LN10, log(count) / _LN10
     return exp(_LN10 * (a * x + b * y + c * x * y + d))
 
