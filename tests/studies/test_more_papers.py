@@ -87,6 +87,8 @@ def test_spectral_exponents_as_released():
     found = ours("jha2026")
     assert found["exponent of the hard rank, AdamW"] == pytest.approx(0.2887, abs=5e-5)
     assert found["exponent of the soft rank, NorMuon"] == pytest.approx(1.0067, abs=5e-5)
+    assert found["exponent of the hard rank on rare tokens, AdamW"] == pytest.approx(0.44, abs=5e-3)
+    assert found["exponent of the hard rank on rare tokens, Muon"] == pytest.approx(1.02, abs=5e-3)
 
 
 def test_the_unbiased_coverage_of_a_worked_example():

@@ -26,7 +26,9 @@ __all__ = [
 
 STEPS = Unit("steps", "optimiser steps")
 BITS_PER_CHARACTER = Unit("bits/character", "loss")
-CHARACTERS = Unit("characters", "training characters")
+BILLION_PARAMETERS = Unit("1e9 parameters", "parameters in billions")
+BILLION_TOKENS = Unit("1e9 tokens", "tokens in billions")
+NORMALISED = Unit("normalised", "size in the authors' units")
 PAIRS = Unit("sentence pairs", "training sentence pairs")
 _N, _D = (1e7, 1e10), (1e9, 1e11)
 
@@ -219,7 +221,7 @@ def farseer(N, D, *, a3, g, b3, a2, h, b2, a1, k, b1):
 
 
 @law(
-    inputs={"N": PARAMETERS, "D": TOKENS},
+    inputs={"N": BILLION_PARAMETERS, "D": BILLION_TOKENS},
     output=NATS_PER_TOKEN,
     params={
         "a": positive(0.01, 0.1, 1.0),
@@ -259,7 +261,7 @@ def noisy_channel(N, D, *, a, alpha, b, beta, c, gamma, d, delta, e):
 
 
 @law(
-    inputs={"N_nv": PARAMETERS, "N_v": PARAMETERS, "H": CHARACTERS},
+    inputs={"N_nv": NORMALISED, "N_v": NORMALISED, "H": NORMALISED},
     output=SCORE,
     params={
         "E": real(3.0, 6.0),
