@@ -192,6 +192,14 @@ LEFT_OUT = (
     ("the truthfulness coupling of listed paper 108", "its equations are stated for an interactive tool only"),
     ("benefit of rewritten and synthetic text (140, 138)", "figures, no fitted law"),
     ("the retrieval laws of 32 and 86", "trends without printed coefficients"),
+    (
+        "behavioural cloning (64), mixtures of experts in reinforcement learning (114)",
+        "comparisons without a fitted law",
+    ),
+    (
+        "the beta-binomial origin of coverage",
+        "in the study schaeffer2025; as a law it needs a logarithm of the gamma function",
+    ),
     ("growth of attention logits (167)", "shown in figures; the fitted form is not printed"),
 )
 
