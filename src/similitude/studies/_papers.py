@@ -96,7 +96,12 @@ class Papers(Sequence[Paper]):
         rows = [(str(p.id), p.title, p.room, p.status, p.about) for p in self]
         columns = (Column("no.", align="right"), "title", "room", "status", "what it found")
         counts = ", ".join(f"{n} {status}" for status, n in self.counts.items() if n)
-        return Table("", columns, rows, note=f"{len(self)} papers: {counts}." if len(self) else "No paper fits.")
+        return Table(
+            "",
+            columns,
+            rows,
+            note=f"{len(self)} paper{'s' * (len(self) != 1)}: {counts}." if len(self) else "No paper fits.",
+        )
 
 
 def papers(words: str = "", *, room: str | None = None, status: str | None = None) -> Papers:
