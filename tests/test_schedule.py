@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 import similitude as sim
 from similitude._errors import ArgumentError
 from similitude._schedule import SHAPES
-from similitude.studies.luo2025 import END, PEAK, WARM_UP, rates, segments
+
+WARM_UP, PEAK, END = 2160, 3e-4, 3e-5  # of the curves released with Luo et al. 2025
+
+
+def rates(name: str, steps: int) -> np.ndarray:
+    """Their schedules as the formulas of the paper give them, step by step."""
+    out = []
+    for t in range(1, steps + 1):
+        if t <= WARM_UP:
+            out.append(PEAK * t / WARM_UP)
+        elif name == "cosine_24000":
+            out.append(END + (PEAK - END) * (1 + math.cos(math.pi * (t - WARM_UP) / (24_000 - WARM_UP))) / 2)
+        elif t <= 20_000:
+            out.append(PEAK)
+        elif name == "wsd_20000_24000":
+            out.append(PEAK ** (1 - (t - 20_000) / 4000) * END ** ((t - 20_000) / 4000))
+        else:
+            out.append(PEAK + (END - PEAK) * (t - 20_000) / 4000)
+    return np.array(out)
+
+
+def segments(eta: np.ndarray, at: np.ndarray, width: int) -> dict[str, np.ndarray]:
+    """Drop, rate and area since of each segment in which the rate changes, (segments, steps), step by step."""
+    found: dict[str, list] = {"drop": [], "rate": [], "area": []}
+    for begin in range(0, len(eta), width):
+        changes = [(i, (eta[i - 1] if i else 0.0) - eta[i]) for i in range(begin, min(begin + width, len(eta)))]
+        weight = sum(abs(d) for _, d in changes)
+        if weight == 0:
+            continue
+        place = round(sum(i * abs(d) for i, d in changes) / weight)
+        since = np.array([eta[:a].sum() - eta[:place].sum() for a in at])
+        found["drop"].append(np.where(since > 0, sum(d for _, d in changes), 0.0))
+        found["rate"].append(np.full(len(at), eta[place]))
+        found["area"].append(np.maximum(since, 0.0))
+    return {"S1": np.array([eta[:a].sum() for a in at])} | {k: np.array(v) for k, v in found.items()}
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -60,14 +96,15 @@ def test_one_drop_is_remembered_geometrically():
     assert made.areas([2000], memory=0.99)["S2"][0] == pytest.approx((1 - 0.99**after) / 0.01, rel=1e-9)
 
 
-def test_segments_are_those_of_the_multi_power_study():
-    eta = rates("cosine_24000", 24_000)
+def test_segments_are_those_found_step_by_step():
+    eta = rates("cosine_24000", 24_000)  # of an even number of equal steps the middle would be a matter of rounding
     at = np.array([3000, 12_000, 24_000])
-    found, known = sim.Schedule(eta, WARM_UP).segments(at, width=400), segments(eta, at, 400)
+    found, known = sim.Schedule(eta, WARM_UP).segments(at, width=401), segments(eta, at, 401)
+    assert len(found) == 1 + 3 * len(known["drop"])
     np.testing.assert_allclose(found["S1"], known["S1"])
     for i in (0, 7, len(known["drop"]) - 1):
         for name in ("drop", "rate", "area"):
-            np.testing.assert_allclose(found[f"{name}_{i + 1}"], known[name][i, 0], rtol=1e-12)
+            np.testing.assert_allclose(found[f"{name}_{i + 1}"], known[name][i], rtol=1e-12)
 
 
 def test_a_law_takes_them():

@@ -9,7 +9,7 @@ from similitude._errors import DataError
 from similitude.laws import get
 from similitude.runs import datasets
 from similitude.studies import reproduce
-from similitude.studies.luo2025 import END, PEAK, WARM_UP, _one, rates
+from similitude.studies.luo2025 import END, PEAK, WARM_UP, _one, trained
 
 
 def load():
@@ -23,11 +23,11 @@ def load():
 def test_schedules_are_the_logged_ones(schedule):
     curve = load().where(model="25M", schedule=schedule)
     at = curve.column("step").astype(int)
-    told = rates(schedule, int(at.max()))[at - 1]
+    told = trained(schedule, int(at.max())).rates[at - 1]
     np.testing.assert_allclose(told, curve.column("lr"), rtol=2e-2)
-    whole = rates(schedule, 24_000)
+    whole = trained(schedule, 24_000).rates
     assert whole[-1] == pytest.approx(PEAK if schedule.startswith("constant") else END, rel=1e-9)
-    assert rates(schedule, WARM_UP)[-1] == pytest.approx(PEAK)
+    assert trained(schedule, WARM_UP).rates[-1] == pytest.approx(PEAK)
 
 
 # mean absolute error of the published coefficients, evaluated elsewhere on the same curves

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from similitude._schedule import Schedule, schedule
 from similitude._view import Column, Table
 from similitude.fitting import fit
-from similitude.laws import get
+from similitude.laws import Law, get
 from similitude.runs import Runs, datasets, read_runs
 from similitude.studies._claim import ABOUT, Claim, measured
 from similitude.studies._study import Declaration, Item
 
-__all__ = ["STUDY", "rates"]
+__all__ = ["STUDY", "trained"]
 
 WARM_UP, PEAK, END = 2160, 3e-4, 3e-5
 README = "README, table of metrics"
@@ -24,47 +25,20 @@ METRICS = {
     "400M": ("0.9978", "0.00484", "0.00168", "0.00995"),
 }
 NAMES = ("R2", "mean absolute error", "mean relative error", "worst relative error")
+SHAPE = {"wsd": "wsd_exponential", "wsdld": "wsd"}  # by its name in files
 FINE, COARSE = 40, 200  # steps a segment, to evaluate and to fit
 
 
-def rates(schedule: str, steps: int) -> np.ndarray:
-    """The learning rate at each step from 1 on, (steps,), of a schedule by the name of its file."""
-    kind, *numbers = schedule.split("_")
-    t = np.arange(1, steps + 1, dtype=float)
-    eta = np.minimum(t / WARM_UP, 1.0) * PEAK
-    after = t > WARM_UP
-    if kind == "cosine":
-        share = (t - WARM_UP) / (int(numbers[0]) - WARM_UP)
-        eta[after] = (END + 0.5 * (PEAK - END) * (1 + np.cos(np.pi * share)))[after]
-    elif kind in ("wsd", "wsdld"):
-        begin, stop = map(int, numbers)
-        share = np.clip((t - begin) / (stop - begin), 0, 1)
-        decayed = PEAK * (END / PEAK) ** share if kind == "wsd" else PEAK + (END - PEAK) * share
-        eta = np.where(t > begin, decayed, eta)
-    elif kind == "wsdcon":
-        eta = np.where(t > 8000, float(numbers[0]) * 1e-5, eta)
-    return eta
-
-
-def segments(eta: np.ndarray, at: np.ndarray, width: int) -> dict[str, np.ndarray]:
-    """S1 (runs,) at steps `at`, and drop, rate and area since of each segment of `width` steps, (segments, 1, runs)."""
-    before = np.concatenate([[0.0], eta[:-1]])
-    area = np.concatenate([[0.0], np.cumsum(eta)])
-    edges = np.arange(0, len(eta), width)
-    size = np.abs(before - eta)
-    drop, weight = np.add.reduceat(before - eta, edges), np.add.reduceat(size, edges)
-    kept = weight > 0
-    place = np.add.reduceat(size * np.arange(len(eta)), edges)[kept] / weight[kept]  # where in it the rate fell
-    drop, middle = drop[kept], np.round(place).astype(int)
-    since = area[at][None, :] - area[middle][:, None]
-    open_ = since > 0
-    one = np.ones_like(since)
-    return {
-        "S1": area[at],
-        "drop": np.where(open_, drop[:, None] * one, 0.0)[:, None, :],
-        "rate": (eta[middle][:, None] * one)[:, None, :],
-        "area": np.maximum(since, 0.0)[:, None, :],
-    }
+def trained(name: str, steps: int) -> Schedule:
+    """The first steps of a schedule by the name of its file."""
+    kind, *numbers = name.split("_")
+    if kind == "wsdcon":
+        whole = schedule("two_stage", 16_000, peak=PEAK, end=float(numbers[0]) * 1e-5, warm_up=WARM_UP, cooldown=0.5)
+    else:
+        total, begin = int(numbers[-1]), int(numbers[0])
+        cooldown = (total - begin) / total or 1.0  # cosine and constant name their end only
+        whole = schedule(SHAPE.get(kind, kind), total, peak=PEAK, end=END, warm_up=WARM_UP, cooldown=cooldown)
+    return Schedule(whole.rates[:steps], WARM_UP, name)
 
 
 def claims(seed: int) -> Iterator[Item]:
@@ -105,11 +79,10 @@ def _errors(curves: Mapping[str, Runs], values: Mapping[str, float]) -> tuple[fl
     return tuple(np.mean([_one(s, c, values) for s, c in curves.items()], axis=0))  # pyright: ignore[reportReturnType]
 
 
-def _one(schedule: str, curve: Runs, values: Mapping[str, float]) -> tuple[float, float, float, float]:
-    law = get("multi_power")
+def _one(name: str, curve: Runs, values: Mapping[str, float]) -> tuple[float, float, float, float]:
     at, loss = curve.column("step").astype(int), curve.column("loss")
-    assert law.arrays_function is not None
-    told = np.ravel(law.arrays_function(**segments(rates(schedule, int(at.max())), at, FINE), **values))
+    table = trained(name, int(at.max())).segments(at, width=FINE)
+    told = np.asarray(_sized(table).evaluate(table, values), float)
     relative = np.abs(told - loss) / loss
     spread = np.sum((loss - loss.mean()) ** 2)
     return (
@@ -122,21 +95,25 @@ def _one(schedule: str, curve: Runs, values: Mapping[str, float]) -> tuple[float
 
 def _refit(curves: Mapping[str, Runs], points: int = 80) -> Mapping[str, float]:
     """The law fitted to thinned curves, each with its own segments, the shorter lists filled with drops of nothing."""
-    parts, losses = [], []
-    for schedule, curve in curves.items():
+    parts = []
+    for name, curve in curves.items():
         at, loss = curve.column("step").astype(int), curve.column("loss")
         some = np.unique(np.linspace(0, len(at) - 1, points).astype(int))
-        parts.append(segments(rates(schedule, int(at.max())), at[some], COARSE))
-        losses.append(loss[some])
-    count = max(len(p["drop"]) for p in parts)
-    law = get("multi_power").sized(segment=count)
-    table: dict[str, np.ndarray] = {"S1": np.concatenate([p["S1"] for p in parts])}
-    for name, filler in (("drop", 0.0), ("rate", PEAK), ("area", 0.0)):
-        wide = [np.pad(p[name][:, 0], ((0, count - len(p[name])), (0, 0)), constant_values=filler) for p in parts]
-        joined = np.concatenate(wide, axis=1)
-        table.update({f"{name}_{k + 1}": joined[k] for k in range(count)})
-    runs = read_runs({**table, "loss": np.concatenate(losses)}, check=False)
-    return fit(law, runs, delta=1e-3).values
+        segments = trained(name, int(at.max())).segments(at[some], width=COARSE)
+        parts.append({**segments, "loss": loss[some]})
+    longest = max(parts, key=len)
+    filler = {"drop": 0.0, "rate": PEAK, "area": 0.0}
+    table = {
+        k: np.concatenate([p.get(k, np.full(len(p["loss"]), filler.get(k.partition("_")[0], np.nan))) for p in parts])
+        for k in longest
+    }
+    law = _sized({k: v for k, v in longest.items() if k != "loss"})
+    return fit(law, read_runs(table, check=False), delta=1e-3).values
+
+
+def _sized(table: Mapping[str, np.ndarray]) -> Law:
+    """The law for as many segments as there are in a table of its inputs."""
+    return get("multi_power").sized(segment=(len(table) - 1) // 3)
 
 
 def _table(rows: list[tuple[str, ...]]) -> Table:

@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from similitude._schedule import Schedule
 from similitude._view import Column, Interval, Table
 from similitude.fitting import fit
 from similitude.laws import get
 from similitude.runs import Runs, datasets, read_runs
 from similitude.studies._claim import measured
 from similitude.studies._study import Declaration, Item
-from similitude.studies.luo2025 import PEAK, WARM_UP, rates
+from similitude.studies.luo2025 import PEAK, trained
 
 __all__ = ["STUDY"]
 
@@ -53,9 +52,8 @@ def claims(seed: int) -> Iterator[Item]:
 
 def _table(schedule: str, curve: Runs, points: int | None = None) -> dict[str, np.ndarray]:
     at, loss = curve.column("step").astype(int), curve.column("loss")
-    whole = Schedule(rates(schedule, int(at.max())), WARM_UP)
     some = np.arange(len(at)) if points is None else np.unique(np.linspace(0, len(at) - 1, points).astype(int))
-    return {**whole.areas(at[some], memory=MEMORY), "loss": loss[some]}
+    return {**trained(schedule, int(at.max())).areas(at[some], memory=MEMORY), "loss": loss[some]}
 
 
 def _missed(values: Mapping[str, float], schedule: str, curve: Runs) -> float:
