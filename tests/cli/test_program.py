@@ -15,6 +15,7 @@ import pytest
 
 from similitude.cli import _sources, main
 from similitude.cli._commands import COMMANDS, root
+from similitude.cli._plan_group import QUESTIONS
 from similitude.cli._reference import reference
 from similitude.cli._remedies import as_options
 
@@ -33,7 +34,16 @@ def test_the_listing_says_what_the_command_says(name, run):
 def test_every_module_of_a_command_is_listed():
     folder = ROOT / "src" / "similitude" / "cli"
     with_command = {p.stem[1:] for p in folder.glob("_*.py") if "\ndef command(" in p.read_text(encoding="utf-8")}
-    assert with_command == set(COMMANDS)
+    assert with_command == {*COMMANDS, *(f"plan_{name}" for name in QUESTIONS)}
+
+
+def test_the_questions_of_a_plan_say_what_their_commands_say(run):
+    for name, text in QUESTIONS.items():
+        ended = run("plan", name, "--help")
+        assert ended.code == 0
+        assert text in " ".join(ended.out.split())
+        assert f"similitude plan {name}" in ended.out
+    assert all(text in " ".join(run("plan", "--help").out.split()) for text in QUESTIONS.values())
 
 
 def test_the_reference_is_not_stale():

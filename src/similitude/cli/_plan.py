@@ -11,6 +11,7 @@ from similitude._errors import ArgumentError, did_you_mean
 from similitude.cli import _parse
 from similitude.cli._options import json_option, seed_option
 from similitude.cli._output import note, print_json, print_text
+from similitude.cli._plan_group import Planning
 from similitude.cli._sources import read_estimate
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def plan_options(function: Any) -> Any:
     return function
 
 
-@click.command("plan", epilog=_EPILOG)
+@click.command("plan", cls=Planning, epilog=_EPILOG)
 @click.argument("fit")
 @plan_options
 @click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")

@@ -7,6 +7,7 @@ import os
 import click
 
 from similitude.cli._commands import COMMANDS, root
+from similitude.cli._plan_group import QUESTIONS, question
 
 __all__ = ["reference"]
 
@@ -21,6 +22,9 @@ def reference() -> str:
         command = root.get_command(context, name)
         assert command is not None
         parts += [f"## similitude {name} {{ #{name} }}", "", *_block(name, command, context)]
+        for asked in QUESTIONS if name == "plan" else ():
+            parts += [f"### similitude plan {asked} {{ #plan-{asked} }}", ""]
+            parts += _block(f"plan {asked}", question(asked), context)
     return "\n".join(parts).rstrip() + "\n"
 
 

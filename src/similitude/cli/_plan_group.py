@@ -1,0 +1,35 @@
+"""`similitude plan`: a question to a law, or one of the more special questions, by its name in place of the FIT."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+__all__ = ["QUESTIONS", "Planning", "question"]
+
+# name -> what it does; the text is also each command's own first line (a test compares them), its module _plan_<name>
+QUESTIONS: dict[str, str] = {}
+
+
+def question(name: str) -> click.Command:
+    """The command that answers a question, imported now."""
+    return import_module(f"similitude.cli._plan_{name}").command
+
+
+class Planning(click.Command):
+    """A command whose first argument may name another: `plan shape ...` beside `plan FIT ...`."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args and args[0] in QUESTIONS:
+            return question(args[0]).make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(ctx, formatter)
+        if QUESTIONS:
+            with formatter.section("Questions in place of FIT (each with its own --help)"):
+                formatter.write_dl(list(QUESTIONS.items()))
