@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 # public name -> module that defines it; resolved on first use, so that `import similitude` costs nothing
 _HOME: dict[str, str] = {
     "Allocation": "similitude.fitting",
+    "Decision": "similitude.planning",
     "Estimate": "similitude.laws",
     "Fit": "similitude.fitting",
     "Forecast": "similitude.fitting",
@@ -25,6 +26,7 @@ _HOME: dict[str, str] = {
     "budget": "similitude.planning",
     "cite": "similitude.reports",
     "compare_laws": "similitude.fitting",
+    "decide": "similitude.planning",
     "datasets": "similitude.runs.datasets",
     "envelope": "similitude.fitting",
     "exponent": "similitude.laws",

@@ -11,6 +11,7 @@ from ._errors import ArgumentError
 
 __all__ = [
     "BITS_PER_BYTE",
+    "BYTES",
     "COUNT",
     "DOLLARS",
     "EPOCHS",
@@ -57,6 +58,7 @@ COUNT = Unit("", "count")
 SCORE = Unit("", "score")
 SECONDS = Unit("seconds", "time")
 DOLLARS = Unit("$", "money")
+BYTES = Unit("bytes", "memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,9 @@ _WORDS |= dict.fromkeys(("minutes", "minute", "min"), ("60", SECONDS))
 _WORDS |= dict.fromkeys(("hours", "hour", "h"), ("3600", SECONDS))
 _WORDS |= dict.fromkeys(("days", "day", "d"), ("86400", SECONDS))
 _WORDS |= dict.fromkeys(("weeks", "week"), ("604800", SECONDS))
+for _prefix, _power in (("k", 1), ("m", 2), ("g", 3), ("t", 4)):
+    _WORDS |= {f"{_prefix}b": (str(1000**_power), BYTES), f"{_prefix}ib": (str(1024**_power), BYTES)}
+_WORDS |= dict.fromkeys(("bytes", "byte"), ("1", BYTES))
 for _prefix, _long, _power in (
     ("t", "tera", 12),
     ("p", "peta", 15),
@@ -222,8 +227,17 @@ def format_quantity(value: float, unit: Unit | None = None, digits: int = 3) -> 
         return ("-$" if value < 0 else "$") + _short(abs(value), digits)
     if unit.kind == "time":
         return _time(value, digits)
+    if unit.kind == "memory":
+        return _memory(value, digits)
     number = _scientific(value, digits) if unit.kind == "compute" else _short(value, digits)
     return f"{number} {unit.name}".rstrip()
+
+
+def _memory(count: float, digits: int) -> str:
+    for size, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if abs(count) >= size:
+            return f"{_short(count / size, digits)} {name}"
+    return f"{_short(count, digits)} bytes"
 
 
 def _time(seconds: float, digits: int) -> str:

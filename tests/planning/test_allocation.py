@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from similitude import laws
-from similitude._errors import ArgumentError, QuestionError
-from similitude.planning import plan
+from similitude._errors import QuestionError
+from similitude.planning import budget, plan
 
 # (C, N*, D*, D/N, L*) derived by hand from the printed coefficients, four figures
 TEX = [
@@ -103,9 +103,35 @@ def test_loss_below_the_floor_names_the_floor():
         plan(laws.chinchilla.published["besiroglu2024"], loss=1.5)
 
 
-def test_two_questions_at_once_are_refused():
-    with pytest.raises(ArgumentError, match="two questions"):
-        plan(laws.chinchilla.published["besiroglu2024"], flop=1e22, loss=2.0)
+def test_a_loss_is_held_against_what_may_be_spent():
+    known = laws.chinchilla.published["besiroglu2024"]
+    with pytest.raises(QuestionError, match=r"the budget allows 1e22 FLOP; for the budget it comes to 2.141 at best"):
+        plan(known, flop=1e22, loss=2.1)
+    least, free = plan(known, flop=1e23, loss=2.1), plan(known, loss=2.1)
+    assert least.flop == free.flop
+    smallest = next(a for a in least.assumptions if a.startswith("The budget allows"))
+    n = float(smallest.split("a model of ")[1].split("B")[0]) * 1e9
+    assert known.value(N=n, D=1e23 / 6 / n) == pytest.approx(2.1, abs=1e-3)
+    assert n < least.N.value
+
+
+def test_memory_and_parameters_cap_together():
+    known = laws.chinchilla.published["besiroglu2024"]
+    assert plan(known, flop=1e24, memory="80GB").N.value == pytest.approx(40e9)
+    assert plan(known, flop=1e24, memory="80GB", bytes_per_parameter=16).N.value == pytest.approx(5e9)
+    assert plan(known, flop=1e24, memory="80GB", max_parameters="8B").N.value == pytest.approx(8e9)
+    repeated = laws.data_constrained.published["muennighoff2023"]
+    with_u = plan(repeated, flop=1e22, unique_tokens="25B")
+    assert with_u.D.value == pytest.approx(237.34e9, rel=0.005)  # the authors' grid
+
+
+def test_hours_of_accelerators_are_a_budget():
+    known = laws.chinchilla.published["besiroglu2024"]
+    hours = plan(known, budget=budget(gpu_hours="21504 H100"))
+    days = plan(known, budget=budget(gpus="64xH100", days=14))
+    assert hours.flop == pytest.approx(days.flop)
+    faster = budget(gpu_hours="21504 H100", precision="fp8")
+    assert faster.flop == pytest.approx(hours.flop * 1978.9 / 989.4)
 
 
 def test_a_branch_below_the_optimum_is_not_taken_but_said():

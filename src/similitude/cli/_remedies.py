@@ -7,11 +7,12 @@ import re
 __all__ = ["as_options", "text_as_options"]
 
 _RENAMED = {"max_parameters": "max-params"}
+_LIMITS = re.compile(r"\blimits=\{'(\w+)': \(([^)]*)\)\}")
 _BOTH = re.compile(r" \(on the command line [^)]*\)")
 _ENTRY = re.compile(r"\b(units|inputs?|at|fix|columns?)=\{'(\w+)': '?([^'}]*)'?\}")
 _ARGUMENT = re.compile(
     r"(?<![-\w])(not_finite|censored|outliers|flop_rule|counts|method|noise|hold_out|objective|delta|level|seed|where"
-    r"|flop|gpus|days|dollars|price|mfu|inference_tokens|max_parameters|N|D|C|loss)=('[^']*')?(?=[\s,;:)]|$)"
+    r"|flop|gpus|days|dollars|price|mfu|inference_tokens|max_parameters|gpu_hours|memory|unique_tokens|cost|spend|precision|N|D|C|loss)=('[^']*')?(?=[\s,;:)]|$)"
 )
 # within a result only what is plainly a remedy: a quoted value, or one left open
 _IN_TEXT = re.compile(r"(?<![-\w])(counts|method|noise|objective|hold_out|not_finite|flop_rule)=('[\w.-]*'|\.\.\.)")
@@ -24,6 +25,7 @@ def as_options(sentence: str) -> str:
     >>> as_options("drop it with not_finite='drop', or units={'loss': 'perplexity'}, else check=False")
     'drop it with --not-finite drop, or --units loss=perplexity, else --no-check'
     """
+    sentence = _LIMITS.sub(lambda m: f"--limit {m[1]}={m[2].replace(', ', ':')}", sentence)
     sentence = _BOTH.sub("", sentence.replace("check=False", "--no-check"))
     sentence = _ENTRY.sub(lambda m: f"--{m[1].removesuffix('s') if m[1] != 'units' else m[1]} {m[2]}={m[3]}", sentence)
     return _ARGUMENT.sub(lambda m: f"--{_RENAMED.get(m[1], m[1]).replace('_', '-')}{_value(m[2])}", sentence)

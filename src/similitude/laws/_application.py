@@ -69,6 +69,7 @@ def application(
         renames=MappingProxyType(renames),
         span=MappingProxyType({**{renames[k]: v for k, v in form.span.items()}, **(span or {})}),
         example=MappingProxyType(dict(example or form.example)),
+        cost="",  # written in the form's own inputs
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from similitude._errors import ArgumentError, did_you_mean
-from similitude._quantity import Quantity, Unit, parse_quantity
+from similitude._quantity import FLOP, Quantity, Unit, parse_quantity
 from similitude.laws._words import Parameter
 
 if TYPE_CHECKING:
@@ -124,6 +124,8 @@ class Law:
     span: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # where each input typically lies
     example: Mapping[str, float] = field(default_factory=dict)  # coefficients that stand in where none are published
     degenerate: tuple[str, ...] = ()  # parameters that runs determine only in combination
+    cost: str = ""  # what the inputs cost, a formula in them; empty: 6 N D where the law has both
+    cost_unit: Unit = FLOP
     sizes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # axis -> labels of its entries
     declared: Mapping[str, Any] = field(default_factory=dict)  # inputs and parameters as declared, arrays unexpanded
     arrays_function: Callable[..., Any] | None = None  # the formula on arrays; None where nothing runs along an axis
@@ -308,6 +310,8 @@ def law(
     span: Mapping[str, tuple[float, float]] | None = None,
     example: Mapping[str, float] | None = None,
     degenerate: tuple[str, ...] = (),
+    cost: str = "",
+    cost_unit: Unit = FLOP,
     sizes: Mapping[str, int] | None = None,
 ) -> Callable[[Callable[..., Any]], Law]:
     """Declare a law: decorate its formula with inputs, output, parameters, source and published coefficients.
@@ -318,7 +322,9 @@ def law(
 
     `span` says where each input typically lies and `example` gives coefficients that stand in where none are published:
     simulated runs, pages and tests use them. `degenerate` names parameters that runs determine only in combination.
-    Inputs and parameters declared `along` an axis get as many entries as `sizes` says; `Law.sized` changes that.
+    `cost` is what the inputs cost together, a formula's text in them ("6*N*D*P/16"), in `cost_unit`; where it is left
+    out and the law has N and D, planning takes 6 N D FLOP. Inputs and parameters declared `along` an axis get as many
+    entries as `sizes` says; `Law.sized` changes that.
 
     Raises ArgumentError when names or order differ between the function and the declaration.
 
@@ -353,6 +359,8 @@ def law(
                 span=dict(span or {}),
                 example=dict(example or {}),
                 degenerate=degenerate,
+                cost=cost,
+                cost_unit=cost_unit,
                 declared=MappingProxyType({**inputs, **params}),
                 arrays_function=function,
             )
@@ -384,6 +392,8 @@ def law(
             span=MappingProxyType(dict(span or {})),
             example=MappingProxyType(dict(example or {})),
             degenerate=degenerate,
+            cost=cost,
+            cost_unit=cost_unit,
         )
 
     return declare

@@ -57,6 +57,7 @@ _N, _D = (1e7, 1e10), (1e9, 1e11)
     title="parallel scaling",
     validity="1 to 8 streams, 0.5 to 4.4 billion parameters, one number of tokens.",
     span={"N": (3e8, 6e9), "P": (1.0, 16.0)},
+    cost="2*N*P",  # a token's forward pass: the law holds tokens fixed
 )
 def parscale(N, P, *, E, A, alpha, k):
     """P parallel streams act like a model larger by the factor 1 + k ln P.
@@ -82,6 +83,7 @@ def parscale(N, P, *, E, A, alpha, k):
     title="parallel streams with correlated errors",
     validity="The theory beside the logarithmic law, which was fitted.",
     span={"N": (3e8, 6e9), "P": (1.0, 64.0)},
+    cost="2*N*P",
 )
 def parscale_correlated(N, P, *, E, A, alpha, rho):
     """Averaging P streams whose errors correlate by rho multiplies the reducible loss by rho + (1 - rho) / P.
@@ -108,6 +110,7 @@ def parscale_correlated(N, P, *, E, A, alpha, rho):
     title="training at low precision",
     validity="Weights at P bits, integer types of 3 to 16 bits; the example's size is plausible, not printed.",
     span={"N": (3e7, 3e9), "D": (1e9, 1e11), "P": (3.0, 16.0)},
+    cost="6*N*D*P/16",  # the paper's: cost in proportion to bits
 )
 def precision_training(N, D, P, *, E, A, alpha, B, beta, gamma):
     """Weights of P bits act like a smaller model: N (1 - exp(-P / gamma)) effective parameters.

@@ -155,6 +155,7 @@ kaplan_optimal_d = _kaplan_optimum("kaplan_optimal_d", TOKENS, "2e10", "-0.27", 
     title="loss trajectory at any batch",
     validity="Constant-like learning rate, no repeated data; the example is only of a plausible size.",
     span={"N": (1e6, 1e9), "S": (3e3, 1e6), "B": (1e5, 1e7)},
+    cost="6*N*S*B",
 )
 def unraveled(N, S, B, *, N_c, alpha_N, S_c, alpha_S, B_star, alpha_B):
     """Loss after S steps at batch B, the critical batch growing as the loss falls: the solution of an equation.
@@ -364,6 +365,8 @@ def deff_repetition(N, D, U, *, E, A, alpha, B, beta, s, d):
     title="encoder and decoder of a translation model",
     validity="One law a test set; the exponents are the sets' own and are not reproduced here.",
     span={"N_e": (1e7, 1e9), "N_d": (1e7, 1e9)},
+    cost="N_e + N_d",
+    cost_unit=PARAMETERS,
 )
 def nmt_encoder_decoder(N_e, N_d, *, a, p_e, p_d, E):
     """Token loss of translation falls as the product of a power of encoder size and one of decoder size.

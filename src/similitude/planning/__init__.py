@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from similitude.planning._budget import Accelerator, Budget, accelerators, budget
+from similitude.planning._decide import decide
+from similitude.planning._decision import Decision, Deviation, Frontier, Rounded
 from similitude.planning._largest import largest_model
 from similitude.planning._make import plan
 from similitude.planning._off_optimum import off_optimum
@@ -13,12 +15,17 @@ __all__ = [
     "Budget",
     "Check",
     "Curves",
+    "Decision",
+    "Deviation",
+    "Frontier",
     "OffOptimum",
     "Plan",
     "Regret",
+    "Rounded",
     "Sensitivity",
     "accelerators",
     "budget",
+    "decide",
     "largest_model",
     "off_optimum",
     "plan",

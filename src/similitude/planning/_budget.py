@@ -14,11 +14,15 @@ from similitude._errors import ArgumentError, did_you_mean
 __all__ = ["Accelerator", "Budget", "accelerators", "amount", "budget"]
 
 DAY = 86400.0
+PRECISIONS = ("bf16", "fp16", "fp8")
 
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
-    """One accelerator: dense 16-bit peak in TFLOP/s, memory in GB, and the maker's document that says so."""
+    """One accelerator: dense peaks in TFLOP/s at 16 bits and, where it has them, at 8; memory in GB; and their source.
+
+    `bandwidth` of the memory and `link`, what it sends and receives over fast links together, are in GB/s.
+    """
 
     key: str
     name: str
@@ -28,6 +32,25 @@ class Accelerator:
     date: str
     price: float | None = None
     price_note: str = ""
+    peak_fp8: float | None = None
+    bandwidth: float | None = None
+    link: float | None = None
+
+    def peak(self, precision: str = "bf16") -> float:
+        """Dense peak in TFLOP/s at a precision; ArgumentError where the accelerator has no such units.
+
+        >>> accelerators()["h100"].peak("fp8")
+        1978.9
+        """
+        if precision not in PRECISIONS:
+            raise ArgumentError(
+                f"no precision '{precision}'{did_you_mean(precision, PRECISIONS)} (known: {', '.join(PRECISIONS)})"
+            )
+        if precision != "fp8":
+            return self.peak_tflops
+        if self.peak_fp8 is None:
+            raise ArgumentError(f"{self.name} has no 8-bit floating units: plan with precision='bf16'")
+        return self.peak_fp8
 
 
 @cache
@@ -57,6 +80,7 @@ class Budget:
     mfu: float = 0.4
     price: float | None = None
     assumptions: tuple[str, ...] = ()
+    precision: str = "bf16"
 
     def __repr__(self) -> str:
         parts = [f"{self.flop:.4g} FLOP"] if self.flop is not None else []
@@ -78,7 +102,7 @@ class Budget:
         """Training FLOP an hour on one accelerator, at the assumed utilisation."""
         if self.accelerator is None:
             raise ArgumentError("this budget names no accelerator")
-        return self.accelerator.peak_tflops * 1e12 * self.mfu * 3600
+        return self.accelerator.peak(self.precision) * 1e12 * self.mfu * 3600
 
     def days_for(self, flop: float) -> float | None:
         """Days that training compute takes on these accelerators; None without their kind or number."""
@@ -98,16 +122,21 @@ def budget(
     gpus: str | None = None,
     days: float | str | None = None,
     dollars: float | str | None = None,
+    gpu_hours: str | None = None,
     mfu: float = 0.4,
     price: float | None = None,
+    precision: str = "bf16",
 ) -> Budget:
-    """What can be spent: FLOP; or accelerators ("64xH100", "H100") with days, dollars or both.
+    """What can be spent: FLOP; accelerators ("64xH100", "H100") with days, dollars or both; hours ("500 H100").
 
-    `mfu` is the share of the dense peak that training reaches, `price` dollars per accelerator and hour. Given both
-    days and dollars, the scarcer binds. Raises ArgumentError where the parts do not make a budget.
+    `mfu` is the share of the dense peak at `precision` ("bf16", "fp16", "fp8") that training reaches, measured where it
+    has been, `price` dollars per accelerator and hour. Given several of flop, days, dollars and hours, the scarcest
+    binds. Raises ArgumentError where the parts do not make a budget.
 
     >>> budget(gpus="64xH100", days=14).flop
     3.0637522944e+22
+    >>> budget(gpu_hours="21,504 H100").flop == budget(gpus="64xH100", days=14).flop
+    True
     """
     if not 0 < mfu <= 1:
         raise ArgumentError(f"mfu = {mfu:g}; it is the share of peak reached in training, above 0 and at most 1")
@@ -117,30 +146,50 @@ def budget(
         "dollars": amount("dollars", dollars, "money"),
         "price": amount("price", price, "money"),
     }
-    if gpus is None:
+    hours, of = _read_hours(gpu_hours)
+    if gpus is None and of is None:
         return _without_accelerator(amounts, mfu)
-    count, chip = _read_gpus(gpus)
-    said = [_peak_sentence(chip, mfu)]
+    count, chip = (None, of) if gpus is None else _read_gpus(gpus)
+    if of is not None and of != chip:
+        raise ArgumentError(f"gpu_hours = {gpu_hours!r} and gpus = {gpus!r} name two kinds of accelerator")
+    assert chip is not None
+    said = [_peak_sentence(chip, mfu, precision)]
     rate = amounts["price"] if amounts["price"] is not None else chip.price
     if rate is not None:
         note = "" if amounts["price"] is not None else f" ({chip.price_note}; an assumption, give your own price)"
         said.append(f"An accelerator costs ${rate:g} an hour{note}.")
-    whole = Budget(None, chip, count, amounts["days"], amounts["dollars"], mfu, rate, tuple(said))
-    return _with_flop(whole, amounts["flop"])
+    whole = Budget(None, chip, count, amounts["days"], amounts["dollars"], mfu, rate, tuple(said), precision)
+    return _with_flop(whole, amounts["flop"], hours)
 
 
-def _peak_sentence(chip: Accelerator, mfu: float) -> str:
+def _peak_sentence(chip: Accelerator, mfu: float, precision: str) -> str:
+    bits = "8-bit" if precision == "fp8" else "16-bit"
     return (
-        f"Training reaches {mfu:.0%} of the dense 16-bit peak of {chip.name}, {chip.peak_tflops:g} TFLOP/s "
+        f"Training reaches {mfu:.0%} of the dense {bits} peak of {chip.name}, {chip.peak(precision):g} TFLOP/s "
         f"({chip.document}; {chip.date})."
     )
 
 
-def _with_flop(whole: Budget, flop: float | None) -> Budget:
-    """The budget with the compute that its days and dollars allow."""
+def _read_hours(text: str | None) -> tuple[float | None, Accelerator | None]:
+    """("500 H100") -> (500, the H100)."""
+    if text is None:
+        return None, None
+    match = re.fullmatch(
+        r"\s*(\d[\d,_.]*(?:[eE]\d+)?\s*[kKmM]?)\s*[x×* -]?\s*([A-Za-z].*?)\s*(?:-?\s*hours?)?\s*", str(text)
+    )
+    if match is None:
+        raise ArgumentError(f"gpu_hours = {text!r}: expected hours and a kind of accelerator, such as '500 H100'")
+    hours = amount("gpu_hours", match[1].strip())
+    return hours, _read_gpus(match[2])[1]
+
+
+def _with_flop(whole: Budget, flop: float | None, hours: float | None = None) -> Budget:
+    """The budget with the compute that its days, dollars and hours allow."""
     from dataclasses import replace
 
     limits = {} if flop is None else {"flop": flop}
+    if hours is not None:
+        limits["accelerator hours"] = whole.flop_per_hour * hours
     if whole.days is not None:
         if whole.flop_per_day is None:
             raise ArgumentError(f"days need a number of accelerators: gpus='64x{whole.accelerator.key.upper()}'")  # pyright: ignore[reportOptionalMemberAccess]
@@ -163,7 +212,7 @@ def _without_accelerator(amounts: dict[str, float | None], mfu: float) -> Budget
         if amounts[name] is not None:
             raise ArgumentError(f"{name} = {amounts[name]:g} need accelerators to become compute: gpus='64xH100'")
     if amounts["flop"] is None:
-        raise ArgumentError("a budget needs flop=, or gpus= with days= or dollars=")
+        raise ArgumentError("a budget needs flop=, gpu_hours=, or gpus= with days= or dollars=")
     return Budget(amounts["flop"], mfu=mfu)
 
 

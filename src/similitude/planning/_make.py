@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from similitude._errors import ArgumentError, QuestionError
+from similitude._quantity import BYTES, FLOP, format_quantity, parse_quantity
 from similitude._view import Interval
 from similitude.laws import Estimate, Law
 from similitude.planning._budget import Budget, amount
@@ -17,6 +18,7 @@ from similitude.planning._off_optimum import curves_of, excess_of, rows_of_one, 
 from similitude.planning._plan import Check, Plan
 from similitude.planning._power import PowerSum
 from similitude.planning._question import Question
+from similitude.planning._root import rising_root
 from similitude.planning._sensitivity import sensitivity_of
 from similitude.planning._solve import minimise
 from similitude.planning._surface import LOG_RULE, Surface
@@ -36,19 +38,24 @@ def plan(
     inference_tokens: Number | None = None,
     at: Mapping[str, Number] | None = None,
     max_parameters: Number | None = None,
+    memory: Number | None = None,
+    bytes_per_parameter: float = 2.0,
+    unique_tokens: Number | None = None,
     level: float = 0.9,
     seed: int = 0,
 ) -> Plan:
     """The parameters and tokens that a law says are best: least loss for a budget, or least compute for a loss.
 
-    Ask with one of `flop`, `loss` (in the law's unit) or a `budget` (accelerators and days, dollars); a budget without
-    an amount turns the answer into days and dollars. `inference_tokens` are served by the trained model: the budget
-    then covers 6 N D + 2 N D_inf FLOP. `at` holds other inputs (`{"U": 25e9}`), or fixes N or D: with nothing else
-    asked, the answer is the tokens (parameters) for which it is the best size. `max_parameters` caps N. Counts may be
-    written as people do ("8B"). `level` is that of the intervals, which only a fit has; `seed` that of its draws.
+    Ask with `flop` or a `budget` (accelerators and days, dollars, hours), with `loss` in the law's unit, or with both,
+    and the least compute for the loss is held against the budget. A budget without an amount turns the answer into days
+    and dollars. `inference_tokens` are served by the trained model: the budget then covers 6 N D + 2 N D_inf FLOP.
+    `at` holds other inputs (`{"U": 25e9}`), or fixes N or D: with nothing else asked, the answer is the tokens
+    (parameters) for which it is the best size. `max_parameters` caps N, and so does `memory` ("80GB"), at
+    `bytes_per_parameter` for each weight of the model. `unique_tokens` is the input U of a law of repeated data. Counts
+    may be written as people do ("8B"). `level` is that of intervals, which only a fit has; `seed` that of its draws.
 
     Raises ArgumentError for a question that is not one, QuestionError for one that has no answer: a loss below the
-    law's floor, a law in one input, no minimum between extremes.
+    law's floor or out of the budget, a law in one input, no minimum between extremes.
 
     >>> from similitude.laws import chinchilla
     >>> plan(chinchilla.published["besiroglu2024"], flop=5.76e23)
@@ -58,13 +65,106 @@ def plan(
         raise ArgumentError(_not_an_estimate(estimate))
     if not 0 < level < 1:
         raise ArgumentError(f"level = {level:g}; expected a number between 0 and 1, such as 0.9")
-    question = _ask(estimate, flop, loss, budget, inference_tokens, at, max_parameters)
+    at, cap = _constrained(estimate, at, unique_tokens, max_parameters, memory, bytes_per_parameter)
+    allowed = _allowed(flop, budget) if loss is not None else None
+    if allowed is not None:
+        flop, budget = None, budget and replace(budget, flop=None)
+    question = _ask(estimate, flop, loss, budget, inference_tokens, at, cap)
+    if memory is not None:
+        question = replace(question, given={**question.given, "bytes": bytes_per_parameter})
     if not getattr(estimate, "identified", True):
         raise QuestionError(
             f"{estimate.label}: these runs cannot tell what N and D do apart, so no division of compute follows from "
             "them; add runs at other tokens per parameter, or fix parameters of the law"
         )
-    return _complete(estimate, question, budget, level, seed)
+    made = _complete(estimate, question, budget, level, seed)
+    weight = "" if memory is None else _weight(memory, bytes_per_parameter)
+    return within_budget(
+        replace(made, assumptions=(*made.assumptions, weight) if weight else made.assumptions), allowed
+    )
+
+
+def _constrained(
+    estimate: Estimate,
+    at: Mapping[str, Number] | None,
+    unique: Number | None,
+    most: Number | None,
+    memory: Number | None,
+    each: float,
+) -> tuple[dict[str, Number], Number | None]:
+    """The held inputs with unique tokens among them, and the cap on parameters that memory leaves."""
+    held = dict(at or {})
+    if unique is not None:
+        if "U" not in estimate.law.inputs:
+            raise QuestionError(
+                f"law '{estimate.law.name}' has no unique tokens U, so it cannot say what repeating them costs: fit a "
+                "law of repeated data such as data_constrained, or hold the tokens themselves, at={'D': ...}"
+            )
+        if "U" in held:
+            raise ArgumentError("unique_tokens is the input U, which is given as well: give one of the two")
+        held["U"] = amount("unique_tokens", unique, "tokens") or 0.0
+    if memory is None:
+        return held, most
+    if not each > 0:
+        raise ArgumentError(f"bytes_per_parameter = {each:g}; expected a positive number, such as 2 for 16-bit weights")
+    if isinstance(memory, str) and getattr(parse_quantity(memory), "unit", None) is None:
+        raise ArgumentError(f"memory = {memory!r}: of what? expected a unit, such as 80GB")
+    size = amount("memory", memory, "memory") or 0.0
+    return held, min(size / each, amount("max_parameters", most, "parameters") or np.inf)
+
+
+def _weight(memory: Number, each: float) -> str:
+    size = format_quantity(amount("memory", memory, "memory") or 0.0, BYTES)
+    return (
+        f"The weights alone fill at most {size} at {each:g} bytes a parameter; a cache of keys and values, activations "
+        "or an optimiser need more."
+    )
+
+
+def _allowed(flop: Number | None, budget: Budget | None) -> float | None:
+    """The compute that a budget allows to a plan for a loss; the scarcer where two are given."""
+    amounts = [amount("flop", flop, "compute"), budget.flop if budget is not None else None]
+    return min((a for a in amounts if a is not None), default=None)
+
+
+def within_budget(made: Plan, allowed: float | None) -> Plan:
+    """A plan for a loss, held against what may be spent; QuestionError where it does not suffice."""
+    if allowed is None:
+        return made
+    if made.flop > allowed * (1 + 1e-12):
+        estimate = made.estimate
+        best = plan(estimate, flop=allowed, inference_tokens=made.inference_tokens, at=made.at) if estimate else None
+        instead = f"; for the budget it comes to {best.loss.value:.4g} at best" if best is not None else ""
+        raise QuestionError(
+            f"loss {made.loss.value:.4g} takes at least {format_quantity(made.flop, FLOP)}, and the budget allows "
+            f"{format_quantity(allowed, FLOP)}{instead}"
+        )
+    share = made.flop / allowed
+    said = f"The budget allows {format_quantity(allowed, FLOP)}; the least for this loss is {share:.0%} of it."
+    smallest = _smallest(made, allowed)
+    if smallest is not None:
+        said += (
+            f" Spending all of it, a model of {format_quantity(smallest[0])} parameters on "
+            f"{format_quantity(smallest[1])} tokens reaches the loss, the smallest that does."
+        )
+    return replace(made, assumptions=(said, *made.assumptions))
+
+
+def _smallest(made: Plan, allowed: float) -> tuple[float, float] | None:
+    """The smallest model that reaches the plan's loss when the whole budget is spent, and its tokens."""
+    if made.estimate is None:
+        return None
+    surface = Surface.of(made.estimate.law, made.at, made.inference_tokens)
+    values, top = rows_of_one(made.estimate), float(np.log(made.N.value))
+    log_flop = float(np.log(allowed))
+
+    def short(x: np.ndarray) -> np.ndarray:
+        return made.loss.value - np.asarray(surface.loss(values, x, surface.log_tokens(log_flop, x)))
+
+    found = rising_root(short, np.array([top - np.log(1e6)]), np.array([top]))
+    if not np.isfinite(found[0]):
+        return None
+    return float(np.exp(found[0])), float(np.exp(surface.log_tokens(log_flop, found[0])))
 
 
 def _not_an_estimate(given: Any) -> str:
@@ -87,13 +187,7 @@ def _ask(
 ) -> Question:
     held = {k: amount(k, v) for k, v in (at or {}).items()}
     fixed = {k: held.pop(k) for k in ("N", "D") if k in held}
-    flop = amount("flop", flop, "compute")
-    if budget is not None and budget.flop is not None:
-        if flop is not None or loss is not None:
-            raise ArgumentError("a budget with an amount is a question of its own: give it, or flop, or loss")
-        flop = budget.flop
-    if flop is not None and loss is not None:
-        raise ArgumentError("flop and loss are two questions: ask for one at a time")
+    flop = _allowed(flop, budget)
     if flop is None and loss is None and len(fixed) != 1:
         raise ArgumentError("nothing to plan for: give flop=, loss=, a budget, or at={'N': ...}")
     if len(fixed) == 2:

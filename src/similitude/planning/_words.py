@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from similitude._quantity import format_quantity
+from similitude._quantity import BYTES, format_quantity
 from similitude.laws import Estimate
 from similitude.planning._budget import Budget
 from similitude.planning._plan import Plan
 from similitude.planning._question import Question
+from similitude.planning._root import rising_root
 from similitude.planning._sensitivity import digits_of, siblings_of
 from similitude.planning._solve import REACH, minimise
 from similitude.planning._surface import LOG_RULE
@@ -82,8 +83,32 @@ def _unreachable(estimate: Estimate, question: Question, values: Mapping[str, An
     if wanted <= least:
         what = "with this size" if question.log_n is not None or question.log_cap is not None else "with these tokens"
         what = "at any size" if question.log_d is None and log_n == far else what
+        if question.log_cap is not None and question.log_d is None:
+            return _too_small(estimate, question, values, least)
         return f"loss {wanted:g} cannot be reached {what}: {estimate.label} comes down to {least:.4f} at most"
     return f"{estimate.label} reaches loss {wanted:g} nowhere between 1e8 and 1e42 FLOP"
+
+
+def _too_small(estimate: Estimate, question: Question, values: Mapping[str, Any], least: float) -> str:
+    """No model under the cap reaches the loss: how far it comes, and the smallest that would do."""
+    wanted, far = float(question.loss or 0), float(np.log(1e60))
+    cap = float(question.log_cap or 0.0)
+    each = question.given.get("bytes")
+
+    def size(n: float) -> str:
+        fits = "" if each is None else f" ({format_quantity(n * each, BYTES)} at {each:g} bytes each)"
+        return f"{format_quantity(n)} parameters{fits}"
+
+    said = (
+        f"no model of at most {size(float(np.exp(cap)))} reaches loss {wanted:g}, however long it trains: "
+        f"{estimate.label} comes down to {least:.4f}"
+    )
+    found = rising_root(
+        lambda x: wanted - np.asarray(question.surface.loss(values, x, np.full(np.shape(x), far))),
+        np.array([cap]),
+        np.array([float(np.log(1e40))]),
+    )
+    return said + (f"; the closest needs {size(float(np.exp(found[0])))}" if np.isfinite(found[0]) else "")
 
 
 def assumptions_of(made: Plan, question: Question, budget: Budget | None) -> tuple[str, ...]:

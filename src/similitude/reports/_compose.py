@@ -138,7 +138,10 @@ def _titled(result: Any) -> tuple[str, tuple[View, ...]]:
     """A result's own section where it has one, else its views under its kind."""
     section = getattr(result, "section", None)
     found = section() if section is not None else None
-    return (found.title, tuple(found.items)) if isinstance(found, Section) else (type(result).__name__, _views(result))
+    if not isinstance(found, Section):
+        shown = _views(result)
+        found = shown[0] if len(shown) == 1 and isinstance(shown[0], Section) else Section(type(result).__name__, shown)
+    return found.title, tuple(found.items)
 
 
 def _views(result: Any) -> tuple[View, ...]:
