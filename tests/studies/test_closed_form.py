@@ -46,3 +46,16 @@ def test_wasted_compute_is_what_the_same_loss_would_not_have_cost():
     loss = get("chinchilla").evaluate({"N": 1e24 / 6 / (2 * d), "D": 2 * d}, values)
     assert 0.01 < share < 0.2
     assert optimal_loss(values, 1e24 * (1 - share)) == pytest.approx(float(loss), rel=1e-12)
+
+
+def test_decisions_that_papers_worked_out():
+    from similitude.studies import reproduce
+
+    serving = {c.sentence: c.ours.value for c in reproduce("sardana2024").claims}
+    assert serving["parameters, 1e9"] == pytest.approx(6, abs=0.5)  # the paper rounds to one digit
+    experts = {c.sentence: (c.ours.value, c.published) for c in reproduce("krajewski2024").claims}
+    for sentence, (ours, printed) in experts.items():
+        assert ours == pytest.approx(printed, rel=0.03), sentence
+    ratios = {c.sentence: (c.ours.value, c.published) for c in reproduce("chinchilla-variants").claims}
+    for sentence, (ours, printed) in ratios.items():
+        assert ours == pytest.approx(printed, abs=5e-3), sentence

@@ -45,6 +45,7 @@ _FILES = (
     "ladder",
     "theory",
     "constants",
+    "worked_examples",
 )
 Progress = Callable[[str], None]
 

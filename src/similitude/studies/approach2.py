@@ -259,14 +259,16 @@ def _cost(surface: Fit, label: str, asked: float, tokens: str, waste: str, dolla
     yield measured(
         f"deadweight compute, {label}, % of the budget", waste, where, Interval(*share), interval="90 % profile"
     )
-    hours = LLAMA * share[0] / 100 / UTILISATION / 3600 * HOURLY / 1e6
+    rate = LLAMA / 100 / UTILISATION / 3600 * HOURLY / 1e6
+    paid = [None if s is None else rate * s / PEAK for s in share]
     yield measured(
         f"its cost, {label}, at 50 % of an H100's peak and $2 an hour, $M",
         dollars,
         where,
-        hours / PEAK,
+        Interval(rate * share[0] / PEAK, *paid[1:]),
+        interval="90 % profile",
         remark=f"the print follows from the H100's peak with structured sparsity, 1,979 TFLOP/s "
-        f"(${hours / SPARSE_PEAK:.2f}M); "
+        f"(${rate * share[0] / SPARSE_PEAK:.2f}M); "
         "dense training has 989, which doubles the cost",
     )
 
