@@ -22,6 +22,7 @@ _HOME: dict[str, str] = {
     "Schedule": "similitude._schedule",
     "SimilitudeError": "similitude._errors",
     "Plan": "similitude.planning",
+    "architectures": "similitude._known_shapes",
     "below_output": "similitude.laws",
     "budget": "similitude.planning",
     "cite": "similitude.reports",
@@ -49,6 +50,7 @@ _HOME: dict[str, str] = {
     "reproduce": "similitude.studies",
     "scale_of": "similitude.laws",
     "schedule": "similitude._schedule",
+    "shape": "similitude._known_shapes",
     "simulate": "similitude.fitting",
     "unit_interval": "similitude.laws",
 }

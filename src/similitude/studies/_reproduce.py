@@ -46,6 +46,7 @@ _FILES = (
     "theory",
     "constants",
     "worked_examples",
+    "architectures",
 )
 Progress = Callable[[str], None]
 
