@@ -28,6 +28,7 @@ _HOME: dict[str, str] = {
     "cite": "similitude.reports",
     "compare_laws": "similitude.fitting",
     "decide": "similitude.planning",
+    "compound_scaling": "similitude.planning",
     "datasets": "similitude.runs.datasets",
     "envelope": "similitude.fitting",
     "exponent": "similitude.laws",
@@ -51,6 +52,8 @@ _HOME: dict[str, str] = {
     "scale_of": "similitude.laws",
     "schedule": "similitude._schedule",
     "shape": "similitude._known_shapes",
+    "shape_sheet": "similitude.planning",
+    "shapes_for": "similitude.planning",
     "simulate": "similitude.fitting",
     "unit_interval": "similitude.laws",
 }

@@ -1,4 +1,4 @@
-"""What every shape of a model says of itself: parameters by convention, FLOP of a pass, memory of its training state."""
+"""What every shape of a model says of itself: parameters by convention, FLOP of a pass, memory of training."""
 
 from __future__ import annotations
 
