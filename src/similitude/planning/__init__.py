@@ -7,9 +7,15 @@ from similitude.planning._compound import CompoundScaling, Scaled, compound_scal
 from similitude.planning._decide import decide
 from similitude.planning._decision import Decision, Deviation, Frontier, Rounded
 from similitude.planning._largest import largest_model
+from similitude.planning._layout import Layout, Layouts
+from similitude.planning._lifetime import LifetimeCost, lifetime_cost
 from similitude.planning._make import plan
 from similitude.planning._off_optimum import off_optimum
+from similitude.planning._parallel import parallel_layouts
 from similitude.planning._plan import Check, Curves, OffOptimum, Plan, Regret, Sensitivity
+from similitude.planning._runtime import Runtime, RuntimeFront, fit_runtime, runtime_front
+from similitude.planning._scaling import ScalingEfficiency, scaling_efficiency
+from similitude.planning._serving import Served, Serving, serve
 from similitude.planning._shape_sheet import ShapeSheet, shape_sheet
 from similitude.planning._shapes import ShapeChoice, ShapeChoices, shapes_for
 
@@ -22,12 +28,20 @@ __all__ = [
     "Decision",
     "Deviation",
     "Frontier",
+    "Layout",
+    "Layouts",
+    "LifetimeCost",
     "OffOptimum",
     "Plan",
     "Regret",
     "Rounded",
+    "Runtime",
+    "RuntimeFront",
     "Scaled",
+    "ScalingEfficiency",
     "Sensitivity",
+    "Served",
+    "Serving",
     "ShapeChoice",
     "ShapeChoices",
     "ShapeSheet",
@@ -35,9 +49,15 @@ __all__ = [
     "budget",
     "compound_scaling",
     "decide",
+    "fit_runtime",
     "largest_model",
+    "lifetime_cost",
     "off_optimum",
+    "parallel_layouts",
     "plan",
+    "runtime_front",
+    "scaling_efficiency",
+    "serve",
     "shape_sheet",
     "shapes_for",
 ]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import log
 from typing import Any
 
+from similitude._counted import State
 from similitude._known_shapes import KnownShape, architectures, shape
-from similitude._view import Column, Table
+from similitude._view import Column, Interval, Table
+from similitude.planning import Runtime, compound_scaling
 from similitude.studies._claim import Claim, checked
 from similitude.studies._study import Declaration, Item
 
@@ -80,6 +83,31 @@ def _conventions() -> Table:
     return Table("Parameters by convention", columns, rows, "A table shared with the head is left out with embeddings.")
 
 
+def _frontier(seed: int) -> Iterator[Item]:
+    """Memory of mixed-precision training and compute of a trillion parameters."""
+    kept = State(2, 0, 12)  # of the 14 bytes a parameter only the sum is known
+    for n, printed, where in ((22e9, "308e9", "table 1"), (175e9, "2.45e12", "table 1"), (1e12, "14e12", "table 1")):
+        yield checked(f"bytes of training {n:.3g} parameters", printed, where, n * kept.total)
+    yield checked("FLOP of 1e12 parameters on 20e12 tokens", "1.2e26", "abstract", 6 * 1e12 * 20e12)
+    yield "Measured throughput and scaling (32 to 38 % of peak, 87 to 100 %) are not recomputed: no times are given."
+
+
+def _compound(seed: int) -> Iterator[Item]:
+    """Fast compound scaling at twice the FLOP."""
+    fast = compound_scaling(2)["fast"]
+    for what, printed in (("depth", "1.07177"), ("width", "1.31951"), ("resolution", "1.03527")):
+        yield checked(f"fast compound scaling, {what} at twice the FLOP", printed, "section 4", getattr(fast, what))
+    large = compound_scaling(16)["fast"]
+    yield checked("growth of activations, exponent of the FLOP", "0.6", "section 4", log(large.activations) / log(16))
+
+
+def _runtime(seed: int) -> Iterator[Item]:
+    """The runtime of the largest model as profiled, at a request that was not."""
+    made = Runtime((1, 512, 1024, 1920), (0.084, 0.178, 0.323, 0.597), Interval(0.081), None, 0, False)
+    where = "profile of a model of davinci's size, in the released data"
+    yield checked("seconds of 512 prompt and 100 output tokens", "8.197", where, float(made.predict(512, 100)))
+
+
 STUDIES = (
     Declaration(
         "architectures",
@@ -89,4 +117,7 @@ STUDIES = (
         _totals,
         fixture=True,
     ),
+    Declaration("dash2023", "Training on Frontier", "dash2023", (), _frontier, fixture=True),
+    Declaration("dollar2021", "Fast compound scaling", "dollr2021", (), _compound, fixture=True),
+    Declaration("narayanan2023", "Idealised runtime", "narayanan2023", (), _runtime, fixture=True),
 )
