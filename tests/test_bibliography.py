@@ -23,6 +23,9 @@ def test_every_entry_is_complete(key):
     assert re.fullmatch(plain + "[a-z]*", key)  # a word of the title tells two papers of one name and year apart
     assert entry.authors
     assert entry.title
+    if not entry.arxiv:
+        assert re.fullmatch(r"10\.\d{4}/\S+", entry.doi)
+        return
     assert re.fullmatch(r"\d{4}\.\d{5}", entry.arxiv)
     # arXiv numbers begin with the year and month; papers appear in print in the same year or the next two
     assert 0 <= entry.year - (2000 + int(entry.arxiv[:2])) <= 2

@@ -12,14 +12,8 @@ import pytest
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 FIRST = "howto/fit-my-sweep.md"  # writes the sweep and the fit that the other pages use
-OTHERS = (
-    "index.md",
-    "choose.md",
-    "howto/how-far.md",
-    "howto/one-curve.md",
-    "howto/shapes-and-hardware.md",
-    "howto/what-to-report.md",
-)
+HOWTO = ("compare", "decide", "how-far", "one-curve", "shapes-and-hardware", "what-to-report")
+OTHERS = ("index.md", "choose.md", *(f"howto/{name}.md" for name in HOWTO))
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.M | re.S)
 
 pytestmark = pytest.mark.skipif(

@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 # public name -> module that defines it; resolved on first use, so that `import similitude` costs nothing
 _HOME: dict[str, str] = {
     "Allocation": "similitude.fitting",
+    "Comparison": "similitude.comparison",
     "Decision": "similitude.planning",
     "Estimate": "similitude.laws",
     "Fit": "similitude.fitting",
@@ -21,11 +22,13 @@ _HOME: dict[str, str] = {
     "Runs": "similitude.runs",
     "Schedule": "similitude._schedule",
     "SimilitudeError": "similitude._errors",
+    "Trend": "similitude.comparison",
     "Plan": "similitude.planning",
     "architectures": "similitude._known_shapes",
     "below_output": "similitude.laws",
     "budget": "similitude.planning",
     "cite": "similitude.reports",
+    "compare": "similitude.comparison",
     "compare_laws": "similitude.fitting",
     "compound_scaling": "similitude.planning",
     "datasets": "similitude.runs.datasets",
@@ -61,6 +64,7 @@ _HOME: dict[str, str] = {
     "shape_sheet": "similitude.planning",
     "shapes_for": "similitude.planning",
     "simulate": "similitude.fitting",
+    "trend": "similitude.comparison",
     "unit_interval": "similitude.laws",
 }
 

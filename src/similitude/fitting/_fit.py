@@ -258,9 +258,39 @@ class Fit(Estimate):
             drawn = np.asarray(target(self.resampled.draws), float)
             low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
             return value, float(low), float(high)
-        steps = 1e-3 * np.sqrt(np.maximum(np.diag(self.curvature.covariance), 1e-18))
-        found = self._ends_of([Target.numeric(self.solution.problem, target, steps)], level)
+        found = self._ends_of([self._numeric(target)], level)
         return value, _known(found[0, 0]), _known(found[0, 1])
+
+    def intervals_of(self, targets: Sequence[Target_], level: float | None = None) -> np.ndarray:
+        """(targets, 3): value, low and high of many targets, as `interval_of` gives one; NaN where an end is unknown.
+
+        >>> import similitude as sim
+        >>> runs = sim.read_runs({"D": [1e8, 1e9, 1e10, 1e11], "loss": [4.1, 3.3, 2.81, 2.5]})
+        >>> sim.fit(sim.laws.power, runs).intervals_of([lambda p: p["a"], lambda p: p["c"]]).shape
+        (2, 3)
+        """
+        level = self.level if level is None else Intervals(level=level).level
+        if self.resampled is not None or not self.identified:
+            rows = [self.interval_of(t, level) for t in targets]
+            return np.array([[np.nan if v is None else v for v in row] for row in rows])
+        centre = {k: np.array([v]) for k, v in self.values.items()}
+        values = [float(np.ravel(t(centre))[0]) for t in targets]
+        ends = self._ends_of([self._numeric(t) for t in targets], level)
+        return np.column_stack([values, ends])
+
+    def error_of(self, target: Target_) -> float:
+        """The standard error of anything computed from the parameters, by the delta method.
+
+        >>> import similitude as sim
+        >>> runs = sim.read_runs({"D": [1e8, 1e9, 1e10, 1e11], "loss": [4.1, 3.3, 2.81, 2.5]})
+        >>> sim.fit(sim.laws.power, runs).error_of(lambda p: p["c"]) > 0
+        True
+        """
+        return delta_interval(self.curvature, self._numeric(target), self.solution.u, 0.9)[1]
+
+    def _numeric(self, target: Target_) -> Target:
+        steps = 1e-3 * np.sqrt(np.maximum(np.diag(self.curvature.covariance), 1e-18))
+        return Target.numeric(self.solution.problem, target, steps)
 
     def inverse(self, target: Any, *, level: float | None = None, **others: Any) -> Prediction:
         """The value of the one input left out at which the law reaches `target`, with its interval.

@@ -173,7 +173,7 @@ def _figure(found: Layouts) -> Figure:
     memory, step = zip(*found.cloud, strict=True) if found.cloud else ((), ())
     listed = found.layouts
     series = (
-        Points("fits", [m / 1e9 for m in memory], step, role="binned"),
+        Points("fits", [m / 1e9 for m in memory], step, role="reference"),
         Points(
             "listed", [x.memory / 1e9 for x in listed], [x.step for x in listed], labels=[x.words() for x in listed]
         ),

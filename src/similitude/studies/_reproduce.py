@@ -46,6 +46,7 @@ _FILES = (
     "theory",
     "constants",
     "worked_examples",
+    "comparisons",
     "architectures",
 )
 Progress = Callable[[str], None]

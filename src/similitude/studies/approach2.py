@@ -265,7 +265,7 @@ def _cost(surface: Fit, label: str, asked: float, tokens: str, waste: str, dolla
         f"its cost, {label}, at 50 % of an H100's peak and $2 an hour, $M",
         dollars,
         where,
-        Interval(rate * share[0] / PEAK, *paid[1:]),
+        Interval(rate * share[0] / PEAK, paid[1], paid[2]),
         interval="90 % profile",
         remark=f"the print follows from the H100's peak with structured sparsity, 1,979 TFLOP/s "
         f"(${rate * share[0] / SPARSE_PEAK:.2f}M); "

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from similitude._view import Column, Interval, Table
+from similitude.comparison import compare
 from similitude.fitting import Fit, fit
 from similitude.laws import get
 from similitude.runs import Runs, datasets, read_runs
@@ -19,6 +20,7 @@ __all__ = ["STUDY", "frontier"]
 README = "README of the released code"
 GIGA = 1e9  # the law's compute is in billions of multiply-adds
 LARGE = 2.0256e11 * 12.8e9 / GIGA  # MaMMUT L-14 on 12.8 billion samples
+LARGE_REACH = 10.0
 BINS = 4  # budgets a decade at which the best run is taken
 
 
@@ -56,9 +58,7 @@ def claims(seed: int) -> Iterator[Item]:
         at["clip"] / at["mammut"], AT_LEAST,
     )  # fmt: skip
     yield _table(found)
-    crossing = _crossing(found)
-    if crossing is not None:
-        yield f"The two fitted curves cross at {crossing:.1e} forward GFLOP in training, MaMMUT ahead beyond."
+    yield from _compared(runs)
     yield "Compute is forward FLOP a sample times samples, as the authors count it; training costs three times that."
 
 
@@ -68,13 +68,24 @@ def _fitted(runs: Runs) -> Fit:
     return fit(get("clip_comparison"), table, inputs={"C": "C"})
 
 
-def _crossing(found: dict[str, Fit]) -> float | None:
-    """Where the two fitted curves last change places below the largest run."""
-    grid = np.geomspace(1e7, 6e11, 2000)
-    gap = [np.asarray(found[k].law.evaluate({"C": grid}, found[k].values), float) for k in ("clip", "mammut")]
-    ahead = gap[0] - gap[1] > 0
-    change = np.flatnonzero(ahead[1:] != ahead[:-1])
-    return float(grid[change[-1]]) if change.size and ahead[-1] else None
+def _compared(runs: Runs) -> Iterator[Item]:
+    """Where the curves cross, and what CLIP needs for the error of MaMMUT, with intervals."""
+    parts = {family: frontier(runs.where(family=family)) for family in ("clip", "mammut")}
+    columns = {
+        "GFLOP": np.concatenate([p[0] for p in parts.values()]),
+        "error": np.concatenate([p[1] for p in parts.values()]),
+        "family": [k for k, p in parts.items() for _ in p[0]],
+    }
+    table = read_runs(columns, loss="error", check=False)
+    found = compare(table, "family", law="clip_comparison", x="GFLOP", score="error", at=LARGE, reach=LARGE_REACH)
+    pair = found.pairs[0]
+    yield f"Compared along forward GFLOP in training: {pair.verdict}."
+    gap = next(g for g in pair.gaps if abs(g.at / LARGE - 1) < 1e-9)
+    yield (
+        f"At the compute of MaMMUT L-14 on 12.8e9 samples, {gap.reach:.2g} times the largest run here, its error less "
+        f"CLIP's is {gap.difference.text()}; CLIP needs {gap.multiple.text()} times the compute for the same error; "
+        f"MaMMUT is ahead with probability {gap.wins:.2f}."
+    )
 
 
 def _table(found: dict[str, Fit]) -> Table:

@@ -1,0 +1,488 @@
+"""How a metric moves with scale: rising, falling, U, inverted U, flat or sudden, by two lines rather than a parabola.
+
+A parabola's significant bend calls most curved monotone trends a U; two lines ask whether the metric truly goes one way
+and then the other (Simonsohn 2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from similitude._errors import ArgumentError, DataError
+from similitude._view import Axis, Column, Figure, Interval, Line, Points, Rule, Section, Table, Text
+
+__all__ = ["CLASSES", "Trend", "trend"]
+
+SCHEMA_VERSION = 1
+CLASSES = ("rising", "falling", "U", "inverted U", "flat", "sudden rise", "sudden fall", "cannot say")
+LEAST = 4  # scales: below, two lines have nothing to say
+JUMP = 0.8  # the share of the whole change that one step must make to be sudden
+DRAWS = 400  # of metrics that never turn, to see how often a rule says they do
+
+
+@dataclass(frozen=True)
+class Half:
+    """One of the two lines: slope a decade of scale with its interval, and the scales it rests on."""
+
+    slope: Interval
+    p: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Trend:
+    """The class of a trend with what it rests on. Made by `trend`.
+
+    `kind` is one of rising, falling, U, inverted U, flat, sudden rise, sudden fall, cannot say. `halves` are the two
+    lines at `break_at`; `slope` is that of one line. `quadratic` is what the usual rule would have said.
+    `false_u` and `false_u_quadratic` are how often two lines and the quadratic rule call a U what only rises or falls,
+    on metrics simulated at these scales with this noise from the monotone curve nearest to the data; None without noise
+    to simulate.
+
+    >>> import similitude as sim
+    >>> sizes = [1e7, 3e7, 1e8, 3e8, 1e9, 3e9, 1e10, 3e10]
+    >>> sim.trend(sizes, [0.8, 0.62, 0.5, 0.41, 0.42, 0.52, 0.63, 0.81]).kind
+    'U'
+    >>> sim.trend(sizes, [0.30, 0.42, 0.50, 0.55, 0.58, 0.60, 0.61, 0.615]).kind  # a parabola would say inverted U
+    'rising'
+    """
+
+    kind: str
+    says: str
+    slope: Interval
+    break_at: float | None
+    halves: tuple[Half, ...]
+    jump: tuple[float, float, float] | None
+    quadratic: str
+    false_u: float | None
+    false_u_quadratic: float | None
+    level: float
+    scales: int
+    observations: int
+    x: tuple[float, ...] = field(repr=False, default=())
+    y: tuple[float, ...] = field(repr=False, default=())
+    error: tuple[float | None, ...] = field(repr=False, default=())
+    warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Trend({self.kind}: {self.says})"
+
+    def __str__(self) -> str:
+        return "\n\n".join(str(v).rstrip() for v in self.view().items if not isinstance(v, Figure))
+
+    def _repr_html_(self) -> str:
+        return self.view()._repr_html_()
+
+    def view(self) -> Section:
+        """The class, the lines and their picture, what the quadratic rule says and how often each errs."""
+        items: list[Any] = [Text("Trend", [self.says])]
+        if self.warnings:
+            items.append(Text("Beware", points=self.warnings, tone="warning"))
+        items += [_table(self), _figure(self)]
+        return Section(f"Trend with scale: {self.kind}", tuple(items))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "kind": self.kind,
+            "says": self.says,
+            "slope": _plain(self.slope),
+            "break_at": self.break_at,
+            "halves": [{"slope": _plain(h.slope), "p": h.p, "low": h.low, "high": h.high} for h in self.halves],
+            "jump": None if self.jump is None else dict(zip(("from", "to", "share"), self.jump, strict=True)),
+            "quadratic": self.quadratic,
+            "false_u": self.false_u,
+            "false_u_quadratic": self.false_u_quadratic,
+            "level": self.level,
+            "scales": self.scales,
+            "observations": self.observations,
+            "warnings": list(self.warnings),
+        }
+
+
+def _plain(value: Interval) -> dict[str, Any]:
+    return {"value": value.value, "low": value.low, "high": value.high, "unit": str(value.unit)}
+
+
+def trend(
+    x: Sequence[float] | np.ndarray,
+    y: Sequence[float] | np.ndarray,
+    *,
+    level: float = 0.95,
+    flat: float | None = None,
+    seed: int = 0,
+) -> Trend:
+    """The class of the trend of a metric `y` over scale `x`, each (observations,); scales may repeat.
+
+    Two lines in log x, their break placed by the Robin Hood rule (Simonsohn 2018), both slopes significant and of
+    opposite sign: a U or an inverted U. Else sudden, where one step between neighbouring scales makes most of the
+    change and two levels beat a line; rising or falling, where a line or Kendall's rank test is significant (the
+    smaller p doubled). Else flat, where the interval of the change over the whole range lies within `flat` of zero (by
+    default one standard deviation of an observation), or "cannot say". Repeated observations at a scale are averaged,
+    their scatter giving the errors; without repeats the scatter about the fitted lines does. `seed` is that of the
+    simulated error rates; below zero there are none.
+
+    Raises ArgumentError for values that are no numbers or scales that are not positive, DataError for fewer than four
+    scales.
+
+    >>> import similitude as sim
+    >>> sim.trend([1e8, 1e9, 1e10, 1e11] * 3, [0.2, 0.3, 0.41, 0.5, 0.21, 0.32, 0.4, 0.52, 0.19, 0.3, 0.42, 0.5]).kind
+    'rising'
+    """
+    u, means, errors, count = _prepared(x, y)
+    if not 0 < level < 1:
+        raise ArgumentError(f"level = {level:g}; expected a number between 0 and 1, such as 0.95")
+    data = _Data(u, means, errors, count)
+    found = _two_lines(data)
+    line = _weighted(_design(u, ()), data, (0, 1))
+    slope = _slope(line, 1, level)
+    jump = _jump(data)
+    scatter = float(np.sqrt(np.mean(errors**2 * count))) if errors is not None else line.scatter
+    kind = _kind(found, line, data, jump, level, scatter if flat is None else flat)
+    quadratic = _quadratic(data, level)
+    rates = _false_rates(data, level, seed) if seed >= 0 else (None, None)
+    halves = () if found is None else tuple(_half(found, data, side, level) for side in (0, 1))
+    at = None if found is None else float(10**found.at)
+    return Trend(
+        kind=kind,
+        says=_says(kind, at, slope, jump, data),
+        slope=slope,
+        break_at=at,
+        halves=halves,
+        jump=jump,
+        quadratic=quadratic,
+        false_u=rates[0],
+        false_u_quadratic=rates[1],
+        level=level,
+        scales=len(u),
+        observations=int(np.sum(count)),
+        x=tuple((10**u).tolist()),
+        y=tuple(means.tolist()),
+        error=tuple([None] * len(u)) if errors is None else tuple(errors.tolist()),
+        warnings=_warnings(data, kind, quadratic),
+    )
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Means (scales,) at log10 scales, their standard errors or None, and how many observations each has."""
+
+    u: np.ndarray
+    y: np.ndarray
+    error: np.ndarray | None
+    count: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """Weighted least squares: coefficients, their covariance, degrees of freedom, scatter of an observation."""
+
+    coefficients: np.ndarray
+    covariance: np.ndarray
+    freedom: float
+    scatter: float
+    squares: float
+    at: float = np.nan
+
+    def p(self, i: int) -> float:
+        """Two-sided p of a coefficient against zero."""
+        from scipy.stats import t as student
+
+        error = np.sqrt(max(self.covariance[i, i], 0.0))
+        ratio = abs(self.coefficients[i]) / max(error, 1e-300)
+        return float(2 * student.sf(ratio, self.freedom)) if self.freedom > 0 else np.nan
+
+
+def _prepared(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
+    x, y = (np.asarray(v, float).ravel() for v in (x, y))
+    if x.shape != y.shape:
+        raise ArgumentError(f"x has {x.size} values and y {y.size}: expected as many")
+    if not (np.isfinite(x).all() and np.isfinite(y).all() and (x > 0).all()):
+        bad = np.flatnonzero(~(np.isfinite(x) & np.isfinite(y) & (x > 0)))[0]
+        raise ArgumentError(
+            f"observation {bad + 1}: x = {x[bad]:g}, y = {y[bad]:g}; expected a positive scale, a number"
+        )
+    u, member = np.unique(np.log10(x), return_inverse=True)
+    if u.size < LEAST:
+        raise DataError(f"{u.size} scales: a trend that may turn takes at least {LEAST} different ones")
+    count = np.bincount(member)
+    means = np.bincount(member, y) / count
+    if (count < 2).all() or y.size < 2 * u.size:
+        return u, means, None, count
+    within = np.sum((y - means[member]) ** 2) / (y.size - u.size)
+    own = np.bincount(member, (y - means[member]) ** 2) / np.maximum(count - 1, 1)
+    # scatter of each scale where it has many observations, pooled where it has few
+    variance = np.where(count >= 20, own, within)
+    return u, means, np.sqrt(np.maximum(variance, 1e-300) / count), count
+
+
+def _design(u: np.ndarray, at: Sequence[float]) -> np.ndarray:
+    """Columns of one line (intercept, slope) or of two lines that need not meet (slopes below and above, a step)."""
+    if not len(at):
+        return np.column_stack([np.ones_like(u), u])
+    above = (u > at[0]).astype(float)
+    return np.column_stack([np.ones_like(u), (u - at[0]) * (1 - above), (u - at[0]) * above, above])
+
+
+def _weighted(design: np.ndarray, data: _Data, keep: Sequence[int]) -> _Fitted:
+    weights = np.sqrt(data.count) if data.error is None else 1 / data.error
+    a, b = design * weights[:, None], data.y * weights
+    inverse = np.linalg.pinv(a.T @ a)
+    coefficients = inverse @ a.T @ b
+    squares = float(np.sum((b - a @ coefficients) ** 2))
+    if data.error is None:
+        spare = len(data.y) - np.linalg.matrix_rank(a)
+        variance = squares / spare if spare > 0 else np.nan
+        return _Fitted(coefficients, variance * inverse, float(spare), float(np.sqrt(variance)), squares)
+    # repeats give the errors, and a line's slope is the mean slope of whatever curve there is: no misfit to allow for
+    freedom = float(np.sum(data.count) - len(data.y))
+    scatter = float(np.sqrt(np.mean(data.error**2 * data.count)))
+    return _Fitted(coefficients, inverse, freedom, scatter, squares)
+
+
+def _two_lines(data: _Data) -> _Fitted | None:
+    """The interrupted line, its break where the Robin Hood rule puts it; None where neither side can have a slope."""
+    u = data.u
+    smooth = _smooth(data)
+    peak = np.argmax(np.abs(smooth - np.interp(u, u[[0, -1]], smooth[[0, -1]])))
+    gap = np.median(np.abs(np.diff(data.y))) if data.error is None else np.median(data.error)
+    top = smooth[peak]
+    near = np.flatnonzero(np.abs(smooth - top) <= gap)
+    near = near[(near > 0) & (near < len(u) - 1)]
+    if not near.size:
+        near = np.array([min(max(int(peak), 1), len(u) - 2)])
+    at = float(np.median(u[near]))
+    first = _interrupted(data, at)
+    if first is None:
+        return None
+    z = [abs(first.coefficients[i]) / max(np.sqrt(first.covariance[i, i]), 1e-300) for i in (1, 2)]
+    if not np.isfinite(z).all() or sum(z) == 0:
+        return first
+    # the weaker side is given more of the flat stretch around the turn
+    moved = float(np.quantile(u[near], z[1] / (z[0] + z[1])))
+    return _interrupted(data, moved) or first
+
+
+def _interrupted(data: _Data, at: float) -> _Fitted | None:
+    """Two lines with a break at `at`, the point on it counted to both sides in turn; the steeper pair is taken."""
+    found = []
+    for shift in (-1e-9, 1e-9):
+        below = data.u <= at + shift
+        if below.sum() < 2 or (~below).sum() < 2:
+            continue
+        made = _weighted(_design(data.u, (at + shift,)), data, (1, 2))
+        if made.freedom > 0:
+            found.append(_Fitted(made.coefficients, made.covariance, made.freedom, made.scatter, made.squares, at))
+    return min(found, key=lambda f: f.squares) if found else None
+
+
+def _smooth(data: _Data) -> np.ndarray:
+    """The metric as a cubic in log scale, a straight enough guide to where it may turn."""
+    degree = min(3, len(data.u) - 1)
+    weights = np.sqrt(data.count) if data.error is None else 1 / data.error
+    u = (data.u - data.u.mean()) / max(np.ptp(data.u), 1e-12)
+    return np.polyval(np.polyfit(u, data.y, degree, w=weights), u)
+
+
+def _jump(data: _Data) -> tuple[float, float, float] | None:
+    """The step between neighbours that makes most of the change: from, to and its share; None where none does."""
+    steps = np.diff(data.y)
+    whole = abs(data.y[-1] - data.y[0])
+    if whole == 0:
+        return None
+    i = int(np.argmax(np.abs(steps)))
+    share = abs(steps[i]) / whole
+    if share < JUMP or np.sign(steps[i]) != np.sign(data.y[-1] - data.y[0]):
+        return None
+    return float(10 ** data.u[i]), float(10 ** data.u[i + 1]), float(share)
+
+
+def _is_sudden(data: _Data, jump: tuple[float, float, float] | None, line: _Fitted, level: float) -> bool:
+    """Whether two levels with a step explain the data better than a line, and the step is more than noise."""
+    if jump is None:
+        return False
+    at = 0.5 * (np.log10(jump[0]) + np.log10(jump[1]))
+    above = (data.u > at).astype(float)
+    step = _weighted(np.column_stack([np.ones_like(data.u), above]), data, (1,))
+    if not (step.freedom > 0 and line.freedom > 0):
+        return False
+    from scipy.stats import t as student
+
+    # the largest of several steps was chosen: its p is multiplied by their number
+    ratio = abs(step.coefficients[1]) / max(np.sqrt(step.covariance[1, 1]), 1e-300)
+    p = 2 * student.sf(ratio, step.freedom) * (len(data.u) - 1)
+    return bool(p < 1 - level and step.squares < 0.25 * line.squares)
+
+
+def _kind(
+    found: _Fitted | None,
+    line: _Fitted,
+    data: _Data,
+    jump: tuple[float, float, float] | None,
+    level: float,
+    flat: float,
+) -> str:
+    alpha = 1 - level
+    if found is not None:
+        slopes = found.coefficients[1:3]
+        if slopes[0] * slopes[1] < 0 and max(found.p(1), found.p(2)) < alpha:
+            return "U" if slopes[0] < 0 else "inverted U"
+    if _is_sudden(data, jump, line, level):
+        return "sudden rise" if data.y[-1] > data.y[0] else "sudden fall"
+    if (way := _one_way(data, line, alpha)) is not None:
+        return way
+    change = _slope(line, 1, level)
+    width = np.ptp(data.u)
+    if change.low is not None and change.high is not None:
+        ends = np.array([change.low, change.high]) * width
+        if np.isfinite(flat) and np.max(np.abs(ends)) <= flat:
+            return "flat"
+    return "cannot say"
+
+
+def _one_way(data: _Data, line: _Fitted, alpha: float) -> str | None:
+    """Rising or falling, by a line or by ranks, whichever tells; ranks see curves that a line fits badly."""
+    from scipy.stats import kendalltau
+
+    straight = (line.p(1), line.coefficients[1])
+    if data.error is not None:
+        return ("rising" if straight[1] > 0 else "falling") if straight[0] < alpha else None
+    ranks: Any = kendalltau(data.u, data.y)
+    tests = [t for t in (straight, (float(ranks.pvalue), float(ranks.statistic))) if np.isfinite(t[0])]
+    p, way = min(tests, default=(1.0, 0.0))
+    return ("rising" if way > 0 else "falling") if 2 * p < alpha else None
+
+
+def _slope(made: _Fitted, i: int, level: float) -> Interval:
+    from scipy.stats import t as student
+
+    value = float(made.coefficients[i])
+    if not made.freedom > 0:
+        return Interval(value, unit="a decade")
+    half = float(student.ppf(0.5 + level / 2, made.freedom) * np.sqrt(max(made.covariance[i, i], 0.0)))
+    return Interval(value, value - half, value + half, "a decade")
+
+
+def _half(found: _Fitted, data: _Data, side: int, level: float) -> Half:
+    rows = data.u <= found.at if side == 0 else data.u >= found.at
+    ends = 10 ** data.u[rows]
+    return Half(_slope(found, 1 + side, level), found.p(1 + side), float(ends.min()), float(ends.max()))
+
+
+def _quadratic(data: _Data, level: float) -> str:
+    """The usual rule: a significant square term, and the vertex inside the data."""
+    u = data.u - data.u.mean()
+    made = _weighted(np.column_stack([np.ones_like(u), u, u * u]), data, (2,))
+    if not made.freedom > 0 or not made.p(2) < 1 - level:
+        return "no U"
+    vertex = -made.coefficients[1] / (2 * made.coefficients[2])
+    if not u.min() < vertex < u.max():
+        return "no U"
+    return "U" if made.coefficients[2] > 0 else "inverted U"
+
+
+def _false_rates(data: _Data, level: float, seed: int) -> tuple[float | None, float | None]:
+    """How often each rule says U on the monotone curve nearest the data with the data's own noise."""
+    from scipy.optimize import isotonic_regression
+
+    weights = data.count.astype(float) if data.error is None else 1 / data.error**2
+    both = [isotonic_regression(data.y, weights=weights, increasing=up).x for up in (True, False)]
+    near = min(both, key=lambda m: float(np.sum(weights * (data.y - m) ** 2)))
+    if data.error is None:
+        spare = max(len(data.y) - len(np.unique(near)), 1)
+        noise = np.sqrt(np.sum(data.count * (data.y - near) ** 2) / spare / data.count)
+        line = _weighted(_design(data.u, ()), data, (0, 1))
+        noise = np.maximum(noise, 0.1 * line.scatter / np.sqrt(data.count))
+    else:
+        noise = data.error
+    if not np.all(np.isfinite(noise)) or not np.any(noise > 0):
+        return None, None
+    rng = np.random.default_rng(seed)
+    lines, bends = 0, 0
+    for _ in range(DRAWS):
+        made = _Data(data.u, near + noise * rng.standard_normal(len(near)), data.error, data.count)
+        found = _two_lines(made)
+        if found is not None:
+            slopes = found.coefficients[1:3]
+            lines += bool(slopes[0] * slopes[1] < 0 and max(found.p(1), found.p(2)) < 1 - level)
+        bends += _quadratic(made, level) != "no U"
+    return lines / DRAWS, bends / DRAWS
+
+
+def _says(kind: str, at: float | None, slope: Interval, jump: Any, data: _Data) -> str:
+    from similitude._quantity import format_quantity
+
+    if kind in ("U", "inverted U"):
+        way = ("falls", "rises") if kind == "U" else ("rises", "falls")
+        turn = format_quantity(at or 0.0)
+        return f"The metric {way[0]} up to about {turn} and {way[1]} beyond; both slopes are told from zero."
+    if kind.startswith("sudden"):
+        ends = f"{format_quantity(jump[0])} and {format_quantity(jump[1])}"
+        return f"The metric is level but for one step between {ends}, which makes {jump[2]:.0%} of the whole change."
+    if kind in ("rising", "falling"):
+        return f"The metric is {kind} by {slope.text()} of scale."
+    if kind == "flat":
+        return f"The metric is flat: {slope.text()} of scale, over the whole range less than what is called flat."
+    return f"These {len(data.u)} scales cannot say: one line has {slope.text()} of scale, which may be either way."
+
+
+def _warnings(data: _Data, kind: str, quadratic: str) -> tuple[str, ...]:
+    said = []
+    if quadratic != "no U" and kind not in ("U", "inverted U"):
+        said.append(
+            f"The usual rule, a significant square term with its vertex inside the data, would have said {quadratic}."
+        )
+    if data.error is None and len(data.u) < 6:
+        said.append(
+            f"{len(data.u)} scales with one observation each leave {max(len(data.u) - 4, 0)} degrees of freedom to two "
+            "lines: a turn can hardly be seen. Repeat observations (seeds, items)."
+        )
+    return tuple(said)
+
+
+def _table(made: Trend) -> Table:
+    from similitude._quantity import format_quantity
+
+    def bare(slope: Interval) -> Interval:
+        return Interval(slope.value, slope.low, slope.high)
+
+    rows: list[tuple[Any, ...]] = [("one line", _scales(made.x[0], made.x[-1]), bare(made.slope), "")]
+    for half, name in zip(made.halves, ("below the break", "above the break")):
+        rows.append((name, _scales(half.low, half.high), bare(half.slope), f"{half.p:.2g}"))
+    columns = ("line", Column("scales"), Column("slope a decade"), Column("p", align="right"))
+    rates = ""
+    if made.false_u is not None and made.false_u_quadratic is not None:
+        rates = (
+            f" On metrics like these that only rise or fall, two lines say U in {made.false_u:.1%} of simulations, the "
+            f"quadratic rule in {made.false_u_quadratic:.1%}."
+        )
+    where = "" if made.break_at is None else f" Break at {format_quantity(made.break_at)} (Robin Hood rule)."
+    note = f"{made.observations} observations at {made.scales} scales; intervals at {made.level:.0%}.{where}"
+    return Table("Two lines", columns, rows, f"{note} The quadratic rule says: {made.quadratic}.{rates}")
+
+
+def _scales(low: float, high: float) -> str:
+    from similitude._quantity import format_quantity
+
+    return f"{format_quantity(low)} to {format_quantity(high)}"
+
+
+def _figure(made: Trend) -> Figure:
+    x, y = np.array(made.x), np.array(made.y)
+    error = [np.nan if e is None else e for e in made.error]
+    bars = {} if np.isnan(error).any() else {"low": y - error, "high": y + np.array(error)}
+    series: list[Any] = [Points("observed" if not bars else "means with standard errors", x, y, **bars)]
+    for half, name in zip(made.halves, ("first line", "second line")):
+        rows = (x >= half.low) & (x <= half.high)
+        u, v = np.log10(x[rows]), y[rows]
+        level = float(np.mean(v - half.slope.value * u))
+        series.append(Line(name, x[rows], level + half.slope.value * u))
+    if made.break_at is not None:
+        series.append(Rule("break", made.break_at))
+    return Figure("The metric against scale", Axis("Scale"), Axis("Metric", scale="linear"), series, name="trend")
