@@ -12,7 +12,7 @@ from similitude.planning._lifetime import LifetimeCost, lifetime_cost
 from similitude.planning._make import plan
 from similitude.planning._off_optimum import off_optimum
 from similitude.planning._parallel import parallel_layouts
-from similitude.planning._plan import Check, Curves, OffOptimum, Plan, Regret, Sensitivity
+from similitude.planning._plan import Check, Curves, OffOptimum, Plan, Regret, RoundPlan, Sensitivity
 from similitude.planning._runtime import Runtime, RuntimeFront, fit_runtime, runtime_front
 from similitude.planning._scaling import ScalingEfficiency, scaling_efficiency
 from similitude.planning._serving import Served, Serving, serve
@@ -34,6 +34,7 @@ __all__ = [
     "OffOptimum",
     "Plan",
     "Regret",
+    "RoundPlan",
     "Rounded",
     "Runtime",
     "RuntimeFront",

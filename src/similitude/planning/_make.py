@@ -19,6 +19,7 @@ from similitude.planning._plan import Check, Plan
 from similitude.planning._power import PowerSum
 from similitude.planning._question import Question
 from similitude.planning._root import rising_root
+from similitude.planning._round import rounded
 from similitude.planning._sensitivity import sensitivity_of
 from similitude.planning._solve import minimise
 from similitude.planning._surface import LOG_RULE, Surface
@@ -248,6 +249,7 @@ def _complete(estimate: Estimate, question: Question, budget: Budget | None, lev
         curves=curves_of(estimate, question, choice, draws, level),
         estimate=estimate,
     )
+    made = replace(made, round=rounded(made, question, values))
     return replace(made, assumptions=assumptions_of(made, question, budget), warnings=warnings_of(made, question))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from similitude._view import Figure, FirstScreen, Interval, Section
 from similitude.laws import Estimate
 
-__all__ = ["Check", "Curves", "OffOptimum", "Plan", "Regret", "Sensitivity"]
+__all__ = ["Check", "Curves", "OffOptimum", "Plan", "Regret", "RoundPlan", "Sensitivity"]
 
 SCHEMA_VERSION = 1
 
@@ -72,6 +72,26 @@ class OffOptimum:
 
 
 @dataclass(frozen=True)
+class RoundPlan:
+    """The nearest configuration that a person can train: a decoder of whole sizes, sequences to a batch and steps.
+
+    `N` counts as the plan does; `D` are the tokens of all steps, `loss` the law there and `excess` that over the plan's.
+    """
+
+    layers: int
+    width: int
+    heads: int
+    feed_forward: int
+    N: float
+    batch: int
+    context: int
+    steps: int
+    D: float
+    loss: float
+    excess: float
+
+
+@dataclass(frozen=True)
 class Curves:
     """What a plan's figures draw: loss along the budget against N, and the best N and D against compute.
 
@@ -97,7 +117,8 @@ class Plan:
     `N` and `D` count as the estimate's runs did (`counts`); `compute` is all the plan spends in FLOP, of which
     `training_flop` for training and the rest for serving `inference_tokens`. Ends of intervals are None where they are
     not known: a bare estimate has none. `regret` needs draws of the coefficients. `excess` is what a fixed or capped
-    size costs against the free optimum at the same compute. `check` holds closed form and numeric optimum side by side.
+    size costs against the free optimum at the same compute. `check` holds closed form and numeric optimum side by side,
+    `round` the nearest configuration of whole sizes.
 
     >>> import similitude as sim
     >>> best = sim.plan(sim.laws.chinchilla.published["besiroglu2024"], flop=1e23)
@@ -128,6 +149,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     extrapolation: float | None = None
     check: Check | None = None
+    round: RoundPlan | None = None
     curves: Curves = field(default_factory=Curves, repr=False)
     estimate: Estimate | None = field(default=None, repr=False)
 
@@ -177,7 +199,7 @@ class Plan:
 
 
 _INTERVALS = ("N", "D", "loss", "tokens_per_parameter", "compute", "days", "dollars")
-_VALUES: dict[str, type] = {"check": Check, "regret": Regret, "excess": OffOptimum}
+_VALUES: dict[str, type] = {"check": Check, "regret": Regret, "excess": OffOptimum, "round": RoundPlan}
 _UNITS = {
     "N": "parameters",
     "D": "tokens",

@@ -45,6 +45,15 @@ def plan_table(plan: Plan) -> Table:
             ("cost of the fixed size", f"{plan.excess.wasted:.1%} of compute, {plan.excess.excess:.4f} in loss")
         )
     rows.append(("against the largest run", _reach(plan)))
+    if plan.round is not None:
+        r = plan.round
+        rows += [
+            (
+                "in whole sizes",
+                f"{r.layers} layers of {r.width:,}, {r.heads} heads: {format_number(r.N, 'parameters')}",
+            ),
+            ("", f"{r.steps:,} steps of {r.batch:,} x {r.context:,} tokens: loss {r.loss:.4f} ({r.excess:+.4f})"),
+        ]
     level = f"Intervals at {plan.level:.0%}, of the law's own uncertainty; " if plan.level else ""
     return Table(f"Plan: {plan.question}", ("quantity", "value"), rows, note=f"{level}{plan.label}.{_regret(plan)}")
 
