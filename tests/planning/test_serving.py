@@ -163,3 +163,24 @@ def test_a_lifetime_adds_training_and_serving():
         sim.lifetime_cost("llama-3-8b", "A100", tokens=1e12, output_tokens=1e12, serving=life.serving)
     with pytest.raises(ArgumentError, match="prompt: the serving given has these already"):
         sim.lifetime_cost("llama-3-8b", "H100", tokens=1e12, output_tokens=1e12, serving=life.serving, prompt=3)
+
+
+def test_every_result_is_drawn_on_a_page(tmp_path):
+    results = [
+        sim.serve("llama-3-70b", "4xH100"),
+        sim.fit_runtime([10, 100, 50], [1, 1, 20], [0.1, 0.2, 1.0]),
+        sim.runtime_front({"small": (0.61, 1.2), "large": (0.70, 5.0)}),
+        sim.lifetime_cost("llama-3-8b", "H100", tokens=1e12, output_tokens=1e12),
+        sim.parallel_layouts("llama-2-70b", "512xA100", tokens="2T"),
+        sim.scaling_efficiency({128: 10.0, 256: 5.2, 512: 2.8}),
+        sim.shapes_for("7B", tokens="1.4T"),
+        sim.shape_sheet("mixtral-8x7b"),
+        sim.compound_scaling(4, "resnet-50"),
+    ]
+    sim.report(results, tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert page.count("<svg") >= 7
+    assert page.count("<section") >= len(results)
+    for result in results:
+        json.dumps(result.to_dict(), allow_nan=False)
+        assert "\n" not in repr(result)

@@ -176,7 +176,8 @@ def _multipliers(made: CompoundScaling) -> Table:
 def _figure(made: CompoundScaling) -> Figure:
     """Activations against FLOP up to the factor, rule by rule: straight lines on logarithmic axes."""
     ends = (1.0, made.factor)
-    series = [Line(s.rule, ends, (1.0, s.activations), group=i, label=s.rule) for i, s in enumerate(made.rules)]
+    labels = {"depth": "depth, resolution", "resolution": ""}  # one line
+    series = [Line(s.rule, ends, (1.0, s.activations), label=labels.get(s.rule, s.rule)) for s in made.rules]
     return Figure("Activations against FLOP", Axis("FLOP", "×"), Axis("Activations", "×"), series, name="compound")
 
 

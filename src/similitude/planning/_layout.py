@@ -171,13 +171,10 @@ def _needed(found: Layouts) -> Table:
 
 def _figure(found: Layouts) -> Figure:
     memory, step = zip(*found.cloud, strict=True) if found.cloud else ((), ())
-    listed = found.layouts
+    best = found.best
     series = (
-        Points("fits", [m / 1e9 for m in memory], step, role="reference"),
-        Points(
-            "listed", [x.memory / 1e9 for x in listed], [x.step for x in listed], labels=[x.words() for x in listed]
-        ),
-        Marker("first", listed[0].memory / 1e9, listed[0].step),
+        Points("layouts that fit", [m / 1e9 for m in memory], step),
+        Marker("first of the list", best.memory / 1e9, best.step),
         Rule("memory", found.memory_gb),
     )
     axes = Axis("Memory on the fullest accelerator", "GB"), Axis("Step", "seconds")

@@ -49,7 +49,7 @@ class ScalingEfficiency(Result):
             Points(self.source, self.accelerators, [100 * e for e in self.efficiency]),
             Line("perfect", (self.accelerators[0], self.accelerators[-1]), (100.0, 100.0), "reference"),
         )
-        axes = Axis("Accelerators", ticks="count"), Axis("Efficiency", "%", scale="linear", low=0.0)
+        axes = Axis("Accelerators", ticks="count"), Axis("Efficiency", "%", scale="linear", low=0.0, high=105.0)
         figure = Figure(f"{self.kind.capitalize()} scaling", *axes, series, name=f"{self.kind}-scaling")
         return Section(f"{self.kind.capitalize()} scaling", (table, figure))
 

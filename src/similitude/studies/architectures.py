@@ -86,7 +86,11 @@ def _conventions() -> Table:
 def _frontier(seed: int) -> Iterator[Item]:
     """Memory of mixed-precision training and compute of a trillion parameters."""
     kept = State(2, 0, 12)  # of the 14 bytes a parameter only the sum is known
-    for n, printed, where in ((22e9, "308e9", "table 1"), (175e9, "2.45e12", "table 1"), (1e12, "14e12", "table 1")):
+    for n, printed, where in (
+        (22e9, "308e9", "table of memory"),
+        (175e9, "2.45e12", "table of memory"),
+        (1e12, "14e12", "table of memory"),
+    ):
         yield checked(f"bytes of training {n:.3g} parameters", printed, where, n * kept.total)
     yield checked("FLOP of 1e12 parameters on 20e12 tokens", "1.2e26", "abstract", 6 * 1e12 * 20e12)
     yield "Measured throughput and scaling (32 to 38 % of peak, 87 to 100 %) are not recomputed: no times are given."
@@ -96,9 +100,13 @@ def _compound(seed: int) -> Iterator[Item]:
     """Fast compound scaling at twice the FLOP."""
     fast = compound_scaling(2)["fast"]
     for what, printed in (("depth", "1.07177"), ("width", "1.31951"), ("resolution", "1.03527")):
-        yield checked(f"fast compound scaling, {what} at twice the FLOP", printed, "section 4", getattr(fast, what))
+        yield checked(
+            f"fast compound scaling, {what} at twice the FLOP", printed, "worked example", getattr(fast, what)
+        )
     large = compound_scaling(16)["fast"]
-    yield checked("growth of activations, exponent of the FLOP", "0.6", "section 4", log(large.activations) / log(16))
+    yield checked(
+        "growth of activations, exponent of the FLOP", "0.6", "derived from the rule", log(large.activations) / log(16)
+    )
 
 
 def _runtime(seed: int) -> Iterator[Item]:
