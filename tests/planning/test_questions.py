@@ -311,3 +311,17 @@ def test_the_ends_of_printed_digits_are_answers_of_one_set_of_digits():
     for end in zip(digits.N, digits.loss, strict=True):
         assert any(end == pytest.approx(a, rel=1e-6) for a in answers)
     assert pytest.approx((min(a[0] for a in answers), max(a[0] for a in answers)), rel=1e-6) == digits.N
+
+
+def test_a_plan_names_whole_sizes_near_it():
+    made = plan(BESIROGLU, flop=1e23)
+    near = made.round
+    assert near is not None
+    assert near.width % 128 == 0
+    assert near.width % near.heads == 0
+    assert near.N == pytest.approx(made.N.value, rel=0.1)
+    assert near.batch * near.context * near.steps == near.D
+    assert 6 * near.N * near.D == pytest.approx(1e23, rel=1e-4)  # the same compute
+    assert near.loss == pytest.approx(BESIROGLU.value(N=near.N, D=near.D))
+    assert near.excess < 1e-3
+    assert plan(BESIROGLU, flop=1e15).round is None  # no decoder is that small

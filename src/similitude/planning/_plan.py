@@ -75,7 +75,7 @@ class OffOptimum:
 class RoundPlan:
     """The nearest configuration that a person can train: a decoder of whole sizes, sequences to a batch and steps.
 
-    `N` counts as the plan does; `D` are the tokens of all steps, `loss` the law there and `excess` that over the plan's.
+    `N` counts as the plan does; `D` are the tokens of all steps, `loss` the law there, `excess` that over the plan's.
     """
 
     layers: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,7 +42,5 @@ def rounded(plan: Plan, question: Question, values: Mapping[str, Any]) -> RoundP
     steps = steps_for(tokens, context=context, batch=max(min(BATCH, tokens / 1000), context), limit=1)[0]
     loss = float(np.ravel(surface.loss(values, log_n, float(np.log(steps.tokens))))[0])
     sizes = choice.shape.layers, choice.shape.width, choice.shape.heads, choice.shape.inner
-    made = RoundPlan(
-        *sizes, float(choice.parameters), steps.batch, context, steps.steps, float(steps.tokens), loss, 0.0
-    )
-    return replace(made, excess=loss - plan.loss.value)
+    run = steps.batch, context, steps.steps, float(steps.tokens)
+    return RoundPlan(*sizes, float(choice.parameters), *run, loss, loss - plan.loss.value)

@@ -127,7 +127,7 @@ def shapes_for(
     found = [
         _choice(s, target, counts)
         for w in _widths(target, multiple, high)
-        for s in _of_width(target, counts, tolerance, _fitted(w, multiple, shared))
+        for s in _of_width(target, counts, tolerance, _fitted(w, multiple, shared), (w / high, w / low))
     ]
     near = [c for c in found if low <= c.aspect <= high]
     if not any(abs(c.difference) <= tolerance for c in near):
@@ -171,14 +171,17 @@ def _fitted(width: int, multiple: int, shared: dict[str, Any]) -> dict[str, Any]
     return {**shared, **sizes}
 
 
-def _of_width(target: float, counts: str, tolerance: float, sizes: dict[str, Any] | None) -> list[Transformer]:
-    """The depths of a width within the tolerance, and the nearest one; parameters are linear in the layers."""
+def _of_width(
+    target: float, counts: str, tolerance: float, sizes: dict[str, Any] | None, usual: tuple[float, float]
+) -> list[Transformer]:
+    """Depths of a width within the tolerance and the usual range, and the nearest; parameters are linear in them."""
     if sizes is None:
         return []
     least = 1 + int(sizes.get("dense_layers") or 0)
     first, second = (Transformer(layers=least + k, **sizes).parameters(counts) for k in (0, 1))
     low, aim, high = (least + (target * f - first) / (second - first) for f in (1 - tolerance, 1.0, 1 + tolerance))
-    depths = {*range(math.ceil(low), math.floor(high) + 1), math.floor(aim), math.ceil(aim)}
+    first_depth, last_depth = max(low, usual[0]), min(high, usual[1])
+    depths = {*range(math.ceil(first_depth), math.floor(last_depth) + 1), math.floor(aim), math.ceil(aim)}
     return [Transformer(layers=d, **sizes) for d in sorted(depths) if d >= least]
 
 

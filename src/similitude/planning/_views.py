@@ -48,10 +48,7 @@ def plan_table(plan: Plan) -> Table:
     if plan.round is not None:
         r = plan.round
         rows += [
-            (
-                "in whole sizes",
-                f"{r.layers} layers of {r.width:,}, {r.heads} heads: {format_number(r.N, 'parameters')}",
-            ),
+            ("in whole sizes", f"{r.layers} layers of {r.width:,}, {r.heads} heads: {format_number(r.N, 'params')}"),
             ("", f"{r.steps:,} steps of {r.batch:,} x {r.context:,} tokens: loss {r.loss:.4f} ({r.excess:+.4f})"),
         ]
     level = f"Intervals at {plan.level:.0%}, of the law's own uncertainty; " if plan.level else ""
