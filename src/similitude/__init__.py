@@ -31,6 +31,7 @@ _HOME: dict[str, str] = {
     "compare": "similitude.comparison",
     "compare_laws": "similitude.fitting",
     "compound_scaling": "similitude.planning",
+    "critical_batch": "similitude.planning",
     "datasets": "similitude.runs.datasets",
     "decide": "similitude.planning",
     "envelope": "similitude.fitting",
@@ -44,6 +45,7 @@ _HOME: dict[str, str] = {
     "laws": "similitude.laws",
     "lifetime_cost": "similitude.planning",
     "math": "similitude.math",
+    "noise_scale": "similitude.planning",
     "off_optimum": "similitude.planning",
     "paper": "similitude.laws",
     "papers": "similitude.studies",
@@ -64,6 +66,7 @@ _HOME: dict[str, str] = {
     "shape_sheet": "similitude.planning",
     "shapes_for": "similitude.planning",
     "simulate": "similitude.fitting",
+    "steps_to_goal": "similitude.planning",
     "trend": "similitude.comparison",
     "unit_interval": "similitude.laws",
 }

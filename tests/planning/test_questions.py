@@ -319,9 +319,9 @@ def test_a_plan_names_whole_sizes_near_it():
     assert near is not None
     assert near.width % 128 == 0
     assert near.width % near.heads == 0
-    assert near.N == pytest.approx(made.N.value, rel=0.1)
+    assert pytest.approx(made.N.value, rel=0.1) == near.N
     assert near.batch * near.context * near.steps == near.D
-    assert 6 * near.N * near.D == pytest.approx(1e23, rel=1e-4)  # the same compute
+    assert pytest.approx(1e23, rel=1e-4) == 6 * near.N * near.D  # the same compute
     assert near.loss == pytest.approx(BESIROGLU.value(N=near.N, D=near.D))
     assert near.excess < 1e-3
     assert plan(BESIROGLU, flop=1e15).round is None  # no decoder is that small

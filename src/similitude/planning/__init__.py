@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from similitude.planning._batch import BatchChoice, BatchCurve, CriticalBatch, critical_batch
 from similitude.planning._budget import Accelerator, Budget, accelerators, budget
 from similitude.planning._compound import CompoundScaling, Scaled, compound_scaling
 from similitude.planning._decide import decide
@@ -10,6 +11,7 @@ from similitude.planning._largest import largest_model
 from similitude.planning._layout import Layout, Layouts
 from similitude.planning._lifetime import LifetimeCost, lifetime_cost
 from similitude.planning._make import plan
+from similitude.planning._noise_scale import NoiseScale, noise_scale
 from similitude.planning._off_optimum import off_optimum
 from similitude.planning._parallel import parallel_layouts
 from similitude.planning._plan import Check, Curves, OffOptimum, Plan, Regret, RoundPlan, Sensitivity
@@ -18,12 +20,16 @@ from similitude.planning._scaling import ScalingEfficiency, scaling_efficiency
 from similitude.planning._serving import Served, Serving, serve
 from similitude.planning._shape_sheet import ShapeSheet, shape_sheet
 from similitude.planning._shapes import ShapeChoice, ShapeChoices, shapes_for
+from similitude.planning._steps_to_goal import steps_to_goal
 
 __all__ = [
     "Accelerator",
+    "BatchChoice",
+    "BatchCurve",
     "Budget",
     "Check",
     "CompoundScaling",
+    "CriticalBatch",
     "Curves",
     "Decision",
     "Deviation",
@@ -31,6 +37,7 @@ __all__ = [
     "Layout",
     "Layouts",
     "LifetimeCost",
+    "NoiseScale",
     "OffOptimum",
     "Plan",
     "Regret",
@@ -49,10 +56,12 @@ __all__ = [
     "accelerators",
     "budget",
     "compound_scaling",
+    "critical_batch",
     "decide",
     "fit_runtime",
     "largest_model",
     "lifetime_cost",
+    "noise_scale",
     "off_optimum",
     "parallel_layouts",
     "plan",
@@ -61,4 +70,5 @@ __all__ = [
     "serve",
     "shape_sheet",
     "shapes_for",
+    "steps_to_goal",
 ]
