@@ -10,7 +10,10 @@ import click
 __all__ = ["QUESTIONS", "Planning", "question"]
 
 # name -> what it does; the text is also each command's own first line (a test compares them), its module _plan_<name>
-QUESTIONS: dict[str, str] = {}
+QUESTIONS: dict[str, str] = {
+    "schedule": "Choose a learning-rate schedule from measured training curves.",
+    "forecast": "Forecast the final loss of a run that is under way.",
+}
 
 
 def question(name: str) -> click.Command:

@@ -10,11 +10,22 @@ slope will not change.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ["KNOWN", "LEARNT", "UNKNOWN", "CarriedOn", "Habits", "Shapes", "carry_on", "decay_shapes", "learnt_shapes"]
+__all__ = [
+    "KNOWN",
+    "LEARNT",
+    "UNKNOWN",
+    "CarriedOn",
+    "Habits",
+    "Shapes",
+    "allowed_for",
+    "carry_on",
+    "decay_shapes",
+    "learnt_shapes",
+]
 
 FAINT = 1e-4  # weight, relative to the largest, below which a member no longer counts
 _WANDERS = np.linspace(-1.6, 1.6, 5)
@@ -33,10 +44,11 @@ class Habits:
     `decay`: exponent of what is above the floor; `floor`: log odds of the share of the last level that is floor;
     `start`: log of where learning begins, over the first progress used; `gain`: by what share the loss falls as the
     rate goes from its peak to zero, beyond what the smaller steps lose; `bend`: the power of the share gone that the
-    gain follows (above 1: the last of the decay brings most); `wander`: how much the slope of log loss wanders for each
-    e-fold of progress; `turn`: how many e-folds of wander the decay counts for; `memory`: the rate at which a wander is
-    forgotten, per e-fold; `stretch`: by what factor the fall to come differs from that of a run learnt from; `trust`: the
-    share of the evidence that shapes are weighed with, as none of them is the truth.
+    gain follows (above 1: the last of the decay brings most); `wander`: how much the slope of log loss wanders for
+    each e-fold of progress; `turn`: how many e-folds of wander the decay counts for; `memory`: the rate at which a
+    wander is forgotten, per e-fold; `stretch`: by what factor the fall to come differs from that of a run learnt from;
+    `trust`: the share of the evidence that shapes are weighed with, as none of them is the truth; `unseen`: what a
+    schedule that is not known may do to the loss between the start and the end, growing with the square root of time.
     """
 
     decay: float = 0.5
@@ -55,11 +67,12 @@ class Habits:
     memory: float = 0.6
     stretch_spread: float = 0.2
     trust: float = 0.25
+    unseen: float = 0.0
 
 
 # chosen on published curves; the study of in-run forecasts chooses again without each family
 KNOWN = Habits()
-UNKNOWN = Habits(floor=1.2, start=-1.5, gain=0.0, wander=0.02, wander_spread=0.5, turn=0.0, memory=1.0)
+UNKNOWN = Habits(floor=1.2, start=-1.5, gain=0.0, wander=0.02, wander_spread=0.5, turn=0.0, memory=1.0, unseen=0.012)
 LEARNT = Habits(wander=0.006, stretch_spread=0.25)
 
 
@@ -98,7 +111,9 @@ class CarriedOn:
         return each @ self.weights
 
 
-def decay_shapes(seen: np.ndarray, ahead: np.ndarray, fallen: tuple[np.ndarray, np.ndarray] | None, habits: Habits) -> Shapes:
+def decay_shapes(
+    seen: np.ndarray, ahead: np.ndarray, fallen: tuple[np.ndarray, np.ndarray] | None, habits: Habits
+) -> Shapes:
     """Power laws over a floor in progress, less a gain for the share of the peak rate that is gone.
 
     `seen`, `ahead`: log of progress over the present one; `fallen`: that share at each, None where it is not known.
@@ -108,7 +123,9 @@ def decay_shapes(seen: np.ndarray, ahead: np.ndarray, fallen: tuple[np.ndarray, 
     start = np.exp(seen[0] + habits.start + habits.start_spread * g)
     decay = habits.decay * np.exp(habits.decay_spread * c)
     prior = -0.5 * (u**2 + g**2 + c**2)
-    parts = [np.log(share + (1 - share) * ((np.exp(h)[:, None] + start) / (1 + start)) ** -decay) for h in (seen, ahead)]
+    parts = [
+        np.log(share + (1 - share) * ((np.exp(h)[:, None] + start) / (1 + start)) ** -decay) for h in (seen, ahead)
+    ]
     if fallen is None or habits.gain == 0:
         return Shapes(parts[0], parts[1], prior)
     z, w = (a.ravel() for a in np.meshgrid(_GAINS, _BENDS, indexing="ij"))
@@ -128,7 +145,14 @@ def learnt_shapes(seen: np.ndarray, ahead: np.ndarray, habits: Habits) -> Shapes
 
 
 def carry_on(
-    seen: np.ndarray, log_loss: np.ndarray, variance: np.ndarray, ahead: np.ndarray, shapes: Shapes, habits: Habits, *, scatter2: float
+    seen: np.ndarray,
+    log_loss: np.ndarray,
+    variance: np.ndarray,
+    ahead: np.ndarray,
+    shapes: Shapes,
+    habits: Habits,
+    *,
+    scatter2: float,
 ) -> CarriedOn:
     """The mixture at `ahead` (later,) for mean log losses (points,) at `seen`, ascending, with their variances.
 
@@ -162,6 +186,11 @@ def carry_on(
         weights[kept] / weights[kept].sum(),
         scatter2,
     )
+
+
+def allowed_for(found: CarriedOn, variance: np.ndarray) -> CarriedOn:
+    """The mixture with more variance at each place ahead (points,)."""
+    return replace(found, variances=found.variances + variance[:, None])
 
 
 def _wandered(a: np.ndarray, b: np.ndarray, k: float) -> np.ndarray:

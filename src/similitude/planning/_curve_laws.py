@@ -1,4 +1,4 @@
-"""The two laws of whole training curves in the form a fit of few curves needs: inputs off a schedule, priors, slopes."""
+"""The two laws of whole training curves as a fit of few curves needs them: inputs off a schedule, priors, slopes."""
 
 from __future__ import annotations
 
@@ -63,9 +63,7 @@ FORMS = {
 }
 
 
-def loss_and_slopes(
-    form: Form, inputs: Mapping[str, np.ndarray], logs: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def loss_and_slopes(form: Form, inputs: Mapping[str, np.ndarray], logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Log loss (points,) and its derivatives by the logarithms of the parameters (points, params), exact."""
     values = np.exp(logs)
     with np.errstate(over="ignore", invalid="ignore"):

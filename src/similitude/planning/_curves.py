@@ -21,7 +21,8 @@ WORTH = 8.0  # independent readings that one curve's misfit is worth: it wanders
 HUBER = 4.0  # usual misfits beyond which a reading loses influence
 REACH = 5.0  # prior spreads beyond which no coefficient is looked for
 ROUNDS = 3
-CLEARLY = 0.8  # of the other law's held-out error, below which the less safe law is taken
+FIRST_MISFIT = 0.003  # relative, before the curves have shown their own
+CLEARLY = 0.6  # of the other law's held-out error, below which the less safe law is taken
 HELD = 2 / 3  # share of a single curve that its own test is fitted on
 LAWS = tuple(FORMS)
 
@@ -111,7 +112,8 @@ class CurveFit:
         reach = _t(self.freedom, level)
         curve, reading = reach * np.sqrt(spread2), reach * np.sqrt(spread2 + self.noise**2)
         ends = [np.exp(logs + s) for s in (-curve, curve, -reading, reading)]
-        return CurvePrediction(schedule, steps.astype(int), np.exp(logs), *ends, level)
+        low, high, reading_low, reading_high = ends
+        return CurvePrediction(schedule, steps.astype(int), np.exp(logs), low, high, reading_low, reading_high, level)
 
     def log_loss(self, schedule: Schedule, at: Any) -> tuple[np.ndarray, np.ndarray]:
         """Log loss (steps,) and slopes by the logarithms of the coefficients (steps, coefficients)."""
@@ -160,11 +162,12 @@ def fit_curves(
 ) -> CurveFit:
     """Fit a law of whole training curves to one or a few of them, each with its schedule.
 
-    `law`: the multi-power law (Luo et al. 2025), the annealing law (Tissue et al. 2024), or "auto": the multi-power law
-    unless the other was better by a fifth on what had been held out, which is each curve in turn, or the last third of a
-    single one. The two laws' errors there are the misfit that intervals hold, beside the laws' disagreement. The fit is on log losses, with Huber's loss beyond four usual misfits,
-    at most 200 readings a curve, and weak priors on what few curves cannot settle: the saturation of the multi-power
-    law's gains is held near C = 1, beta = gamma = 0.5, where its authors start.
+    `law`: the multi-power law (Luo et al. 2025), the annealing law (Tissue et al. 2024), or "auto": the multi-power
+    law, unless the other erred by less than 0.6 of it on what had been held out, each curve in turn or the last third
+    of a single one. The two laws' errors there are the misfit that intervals hold, beside the laws' disagreement. The
+    fit is on log losses, with Huber's loss beyond four usual misfits, at most 200 readings a curve, and weak priors on
+    what few curves cannot settle: the saturation of the multi-power law's gains is held near C = 1, beta = gamma =
+    0.5, where its authors start.
 
     Raises QuestionError for curves without a schedule or with fewer than 8 readings after the warm-up, DataError for
     losses that are not positive.
@@ -215,9 +218,7 @@ def _chosen(errors: Mapping[str, float]) -> str:
     return "annealing" if errors["annealing"] < CLEARLY * errors["multi_power"] else "multi_power"
 
 
-def _log_loss(
-    form: Form, values: Mapping[str, float], schedule: Schedule, at: Any
-) -> tuple[np.ndarray, np.ndarray]:
+def _log_loss(form: Form, values: Mapping[str, float], schedule: Schedule, at: Any) -> tuple[np.ndarray, np.ndarray]:
     return loss_and_slopes(form, form.inputs(schedule, at), np.log([values[k] for k in form.params]))
 
 
@@ -255,7 +256,7 @@ def _solved(form: Form, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray, 
     target = [np.log(y[k]) for (_, y, _), k in zip(parts, thin, strict=True)]
     centre, spread = prior_of(form, [w for _, _, w in parts], [y for _, y, _ in parts])
     count = np.array([len(t) for t in target], float)
-    logs, misfit = centre, 0.003
+    logs, misfit, told = centre, FIRST_MISFIT, np.empty(0)
 
     def residuals(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         rows, slopes = [], []
@@ -270,7 +271,7 @@ def _solved(form: Form, parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray, 
         found = least_squares(
             lambda u: residuals(u)[0],
             logs,
-            jac=lambda u: residuals(u)[1],
+            jac=lambda u: residuals(u)[1],  # pyright: ignore[reportArgumentType]
             loss="huber",
             f_scale=HUBER * np.sqrt(WORTH / count.mean()),
             bounds=(centre - REACH * spread, centre + REACH * spread),
@@ -300,4 +301,3 @@ def _t(freedom: float, level: float) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, (1 + level) / 2))
-

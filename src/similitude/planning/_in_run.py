@@ -17,6 +17,7 @@ from similitude.planning._carry_on import (
     UNKNOWN,
     CarriedOn,
     Habits,
+    allowed_for,
     carry_on,
     decay_shapes,
     learnt_shapes,
@@ -58,9 +59,12 @@ class RunForecast:
     basis: str
     warnings: tuple[str, ...]
     level: float
+    mixture: CarriedOn
 
     def __repr__(self) -> str:
-        return f"RunForecast({self.curve.name}: {self.final.text()} at step {self.end:g}, now {self.now / self.end:.0%})"
+        return (
+            f"RunForecast({self.curve.name}: {self.final.text()} at step {self.end:g}, now {self.now / self.end:.0%})"
+        )
 
     def __str__(self) -> str:
         return "\n\n".join(str(v) for v in self.view().items if not isinstance(v, Figure))
@@ -74,6 +78,19 @@ class RunForecast:
     def diverging(self) -> bool:
         """Whether the run is diverging now."""
         return any(e.kind == "diverging" for e in self.events)
+
+    def final_at(self, level: float) -> Interval:
+        """The final loss with its interval at another level.
+
+        >>> import numpy as np, similitude as sim
+        >>> steps = np.arange(10.0, 1000, 10)
+        >>> found = sim.forecast_run(sim.TrainingCurve(steps, 2 + 9 * steps**-0.4), 2000)
+        >>> found.final_at(0.5).high < found.final.high
+        True
+        """
+        level = _level(level)
+        low, high = np.exp(self.mixture.quantiles(((1 - level) / 2, (1 + level) / 2))[-1])
+        return Interval(self.final.value, float(low), float(high))
 
     def table(self) -> Table:
         """The forecast in rows."""
@@ -142,18 +159,32 @@ def forecast_run(
     >>> found.final.low < float(truth.value(**plan.areas([10_000]))[0]) < found.final.high
     True
     """
+    return forecast_with(None, curve, end, law=law, references=references, level=level)
+
+
+def forecast_with(
+    habits: Habits | None,
+    curve: TrainingCurve,
+    end: float | None = None,
+    *,
+    law: CurveFit | None = None,
+    references: Iterable[TrainingCurve] = (),
+    level: float = 0.9,
+    places: int = CONE,
+) -> RunForecast:
+    """`forecast_run` with other constants of the prior than its own, for those who choose them, at fewer places."""
     level = _level(level)
     plan, end = _plan(curve, end)
     references = tuple(references)
-    seen, warnings = _seen(curve, plan)
+    seen = _seen(curve, plan)
     x, y, variance, scatter = _grouped(seen)
     now = float(seen.steps[-1])
     if now >= end:
         raise QuestionError(f"{curve.name}: the run has come to step {now:g} of {end:g}; there is nothing to forecast")
-    ahead = np.unique(np.append(np.geomspace(now, end, CONE)[1:], end))
+    ahead = np.unique(np.append(np.geomspace(now, end, places)[1:], end))
     if plan is not None:
         ahead = np.unique(np.minimum(np.ceil(ahead), len(plan)))
-    found, basis = _carried(x, y, variance, ahead, now, end, plan, law, references, scatter)
+    found, basis = _carried(x, y, variance, ahead, now, end, plan, law, references, scatter, habits)
     chances = ((1 - level) / 2, (1 + level) / 2)
     curve_ends, reading_ends = np.exp(found.quantiles(chances)), np.exp(found.quantiles(chances, reading=True))
     middle = np.exp(found.mean())
@@ -163,7 +194,7 @@ def forecast_run(
     events = seen.events
     return RunForecast(
         curve, float(end), now, float(np.exp(y[-1])), final, reading, cone, seen, scatter, events, basis,
-        (*warnings, *_warnings(curve, plan, law, seen, end)), level,
+        _warnings(plan, law, seen, end), level, found,
     )  # fmt: skip
 
 
@@ -187,7 +218,7 @@ def _plan(curve: TrainingCurve, end: float | None) -> tuple[Schedule | None, flo
     return plan, float(end)
 
 
-def _seen(curve: TrainingCurve, plan: Schedule | None) -> tuple[Cleaned, list[str]]:
+def _seen(curve: TrainingCurve, plan: Schedule | None) -> Cleaned:
     """The readings after the warm-up, in order, with what happened."""
     steps, loss = np.asarray(curve.steps, float), np.asarray(curve.loss, float)
     positive = steps > 0  # a reading before the first step has made no progress
@@ -195,12 +226,11 @@ def _seen(curve: TrainingCurve, plan: Schedule | None) -> tuple[Cleaned, list[st
     finite = loss[np.isfinite(loss)]
     if len(finite) and (finite <= 0).any():
         raise DataError(f"{curve.name}: a loss of {finite.min():g}; forecasts are of positive losses")
-    if plan is not None:
-        if np.isfinite(steps).any() and np.nanmax(steps) > len(plan):
-            raise DataError(
-                f"{curve.name}: readings to step {np.nanmax(steps):g}, but its schedule has {len(plan)} steps; with a "
-                "schedule, progress is counted in steps"
-            )
+    if plan is not None and np.isfinite(steps).any() and np.nanmax(steps) > len(plan):
+        raise DataError(
+            f"{curve.name}: readings to step {np.nanmax(steps):g}, but its schedule has {len(plan)} steps; with a "
+            "schedule, progress is counted in steps"
+        )
     warm_up = 0 if plan is None else plan.warm_up
     last = float(np.nanmax(steps)) if len(steps) else 0.0
     found = cleaned(steps, loss, settled=max(warm_up, OLDEST * last))
@@ -210,7 +240,7 @@ def _seen(curve: TrainingCurve, plan: Schedule | None) -> tuple[Cleaned, list[st
         raise QuestionError(
             f"{curve.name}: {int(seen.sound.sum())} usable readings after the warm-up; a forecast needs {FEWEST}"
         )
-    return seen, []
+    return seen
 
 
 def _grouped(seen: Cleaned) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
@@ -246,38 +276,44 @@ def _carried(
     law: CurveFit | None,
     references: Sequence[TrainingCurve],
     scatter: float,
+    habits: Habits | None,
 ) -> tuple[CarriedOn, str]:
     """The mixture at steps `ahead`, and what it rests on."""
     place_x, place_ahead = np.log(x / now), np.log(ahead / now)
     fallen = None
     if plan is not None:
-        fallen = tuple(_fallen(plan, s) for s in (x, ahead))
+        fallen = _fallen(plan, x), _fallen(plan, ahead)
     learnt = [] if not references else [_learnt(c, x / end, ahead / end) for c in references]
     if law is not None:
         learnt.append(_by_law(law, plan, x, ahead))
     if learnt:
-        habits: Habits = LEARNT
-        shapes = learnt_shapes(*(np.stack([pair[i] for pair in learnt], axis=1) for i in (0, 1)), habits)
+        habits = habits or LEARNT
+        before, after = (np.stack([pair[i] for pair in learnt], axis=1) for i in (0, 1))
+        shapes = learnt_shapes(before, after, habits)
         basis = _learnt_basis(law, references)
     elif fallen is not None and plan is not None:
-        habits = KNOWN
+        habits = habits or KNOWN
         area = np.cumsum(plan.rates)
         here = np.log(_at(area, now))
         shapes = decay_shapes(np.log(_at(area, x)) - here, np.log(_at(area, ahead)) - here, fallen, habits)
         basis = "the planned learning rates, with a prior learnt from published curves"
     else:
-        habits = UNKNOWN
+        habits = habits or UNKNOWN
         shapes = decay_shapes(place_x, place_ahead, None, habits)
-        basis = "published curves of unknown schedules: a decay to come is not counted, only allowed for in the interval"
+        basis = (
+            "published curves of unknown schedules: a decay to come is not counted, only allowed for in the interval"
+        )
     if fallen is not None:
         place_x, place_ahead = place_x + habits.turn * fallen[0], place_ahead + habits.turn * fallen[1]
     order = np.maximum.accumulate(place_x + 1e-9 * np.arange(len(place_x)))
-    return carry_on(order, y, variance, np.maximum(place_ahead, order[-1]), shapes, habits, scatter2=scatter**2), basis
+    later = np.maximum(place_ahead, order[-1])
+    found = carry_on(order, y, variance, later, shapes, habits, scatter2=scatter**2)
+    return allowed_for(found, habits.unseen**2 * (ahead - now) / end), basis
 
 
 def _at(values: np.ndarray, steps: np.ndarray | float) -> np.ndarray:
     """Values of each step read at steps that need not be whole."""
-    return np.interp(steps, np.arange(1, len(values) + 1), values)
+    return np.asarray(np.interp(steps, np.arange(1, len(values) + 1), values))
 
 
 def _fallen(plan: Schedule, steps: np.ndarray) -> np.ndarray:
@@ -293,7 +329,9 @@ def _learnt(reference: TrainingCurve, seen: np.ndarray, ahead: np.ndarray) -> tu
         raise QuestionError(f"{reference.name}: {len(x)} usable readings; an earlier run to learn from needs {FEWEST}")
     whole = float(len(reference.schedule)) if reference.schedule is not None else float(x[-1])
     if x[-1] < 0.95 * whole:
-        raise QuestionError(f"{reference.name} is read to {x[-1] / whole:.0%} of its schedule: learn from runs that ended")
+        raise QuestionError(
+            f"{reference.name} is read to {x[-1] / whole:.0%} of its schedule: learn from runs that ended"
+        )
     if len(x) > 3 * GROUPS:
         y = smoothed(y, NOISE_WINDOW)
     share = x / x[-1]
@@ -313,14 +351,12 @@ def _learnt_basis(law: CurveFit | None, references: Sequence[TrainingCurve]) -> 
     return " and ".join(parts)
 
 
-def _warnings(
-    curve: TrainingCurve, plan: Schedule | None, law: CurveFit | None, seen: Cleaned, end: float
-) -> list[str]:
+def _warnings(plan: Schedule | None, law: CurveFit | None, seen: Cleaned, end: float) -> tuple[str, ...]:
     said = []
     if plan is None:
         said.append(
-            "the learning rates to come are not known: give the planned schedule; a decay to zero usually takes 4 to 8 % "
-            "off the loss of a constant rate"
+            "the learning rates to come are not known: give the planned schedule; a decay to zero takes about 5 % off "
+            "the loss of a constant rate"
         )
     if any(e.kind == "diverging" for e in seen.events):
         said.append("the run is diverging: the forecast is what it would come to if it recovered to where it was")
@@ -331,4 +367,4 @@ def _warnings(
         said.append(f"the run is at {now / end:.1%}: little of the end can be seen from here")
     if law is not None and plan is not None and plan.rates.max() > law.peak * 1.01:
         said.append(f"the peak rate {plan.rates.max():g} is above the {law.peak:g} that the law was fitted on")
-    return said
+    return tuple(said)

@@ -43,7 +43,9 @@ class RunEvent:
             return f"no readings between steps {at} and {format_number(self.until, digits=6)}"
         height = f"{self.height:+.1%}"
         if self.kind == "jump":
-            return f"the level jumps by {height} at step {at} and stays: another evaluation, other data or other settings?"
+            return (
+                f"the level jumps by {height} at step {at} and stays: another evaluation, other data or other settings?"
+            )
         if self.kind == "diverging":
             return f"diverging now: {height} since step {at} and not back"
         back = "recovered" if self.recovered else "not recovered yet"
@@ -142,7 +144,7 @@ def _departures(steps: np.ndarray, y: np.ndarray) -> tuple[list[RunEvent], np.nd
         events.append(RunEvent("diverging", float(steps[ending]), float(steps[-1]), height, False, len(y) - ending))
     far = (off > max(SPIKE * usual, SMALLEST)) & ~spoiled
     for first, last in _runs(far):
-        back = last + 1 < len(y) and ending is None or last + 3 < len(y)
+        back = (last + 1 < len(y) and ending is None) or last + 3 < len(y)
         height = float(np.expm1(off[first : last + 1].max()))
         events.append(RunEvent("spike", float(steps[first]), float(steps[last]), height, back, last - first + 1))
     spoiled |= np.abs(off) > max(SPIKE * usual, SMALLEST)

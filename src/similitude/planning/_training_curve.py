@@ -74,8 +74,13 @@ class TrainingCurve:
 def logged_schedule(steps: Any, rates: Any, *, end: int | None = None, warm_up: int | None = None) -> Schedule:
     """The schedule behind a logged column of rates (readings,) at steps (readings,), straight lines between them.
 
-    Before the first reading the rate rises from zero when there is a warm-up, else it is the first one. `warm_up` is
-    the step of the highest rate when not given and the rates begin with a rise. `end` cuts the schedule off.
+    `warm_up`: steps of the linear rise from zero. When not given it is the step of the highest rate if the rates begin
+    with a rise, else the first reading's: the rise is taken to lie before it. `end` cuts the schedule off or holds its
+    last rate. Raises DataError for fewer than two readings or steps that do not ascend.
+
+    >>> import similitude as sim
+    >>> sim.logged_schedule([200, 400, 600], [3e-4, 3e-4, 1e-4])
+    Schedule(logged rates: 600 steps, peak 0.0003, end 0.0001)
     """
     steps, rates = np.asarray(steps, float), np.asarray(rates, float)
     kept = np.isfinite(steps) & np.isfinite(rates)
@@ -84,9 +89,10 @@ def logged_schedule(steps: Any, rates: Any, *, end: int | None = None, warm_up: 
         raise DataError("a logged schedule needs at least two readings, their steps ascending")
     if warm_up is None:
         top = int(np.argmax(rates >= rates.max() * (1 - 1e-6)))
-        warm_up = int(steps[top]) if top > 0 else 0
+        warm_up = int(steps[top])
     length = int(steps[-1] if end is None else end)
     grid = np.arange(1, length + 1)
-    before = [0.0] if warm_up and steps[0] > 0 else []
-    told = np.interp(grid, [*before, *steps], [*before, *rates])
+    told = np.interp(grid, steps, rates)
+    rise = grid < min(steps[0], max(warm_up, 1))
+    told[rise] = rates[0] * grid[rise] / min(steps[0], max(warm_up, 1))
     return Schedule(told, min(warm_up, length), "logged rates")
