@@ -21,6 +21,9 @@ __all__ = ["choice_figure", "choice_section", "choice_table", "fit_figure", "fit
 
 DRAWN = 400  # readings of a curve that are drawn
 SHOWN = 4  # schedules of a choice that are drawn
+EARLY = 0.15  # share of a run above whose loss nothing is drawn, so that its end can be seen
+STROKES = ("fitted", "extrapolated", "extrapolated", "extrapolated")
+RANK = Axis("Rank of the schedule", "", "linear")
 TITLES = {"multi_power": "multi-power law", "annealing": "annealing law"}
 
 
@@ -43,27 +46,26 @@ def fit_table(fit: CurveFit) -> Table:
 def fit_figure(fit: CurveFit, others: Sequence[TrainingCurve] = ()) -> Figure:
     """Curves and law."""
     series: list[Any] = []
+    tops = []
     for curve, role in [*((c, "fitted") for c in fit.curves), *((c, "extrapolated") for c in others)]:
         whole = curve.schedule
         assert whole is not None
         told = fit.predict(whole)
+        tops.append(float(np.interp(whole.warm_up + EARLY * (len(whole) - whole.warm_up), told.steps, told.loss)))
         series += [
-            Band(f"{fit.level:.0%} band, {curve.name}", told.steps, told.low, told.high),
-            Line(f"law, {curve.name}", told.steps, told.loss, role=role, label=curve.name),
+            Band(f"{fit.level:.0%} band of the curve", told.steps, told.low, told.high),
+            Line("law, fitted" if role == "fitted" else "law, predicted", told.steps, told.loss, role=role),
             _points(curve, whole.warm_up),
         ]
-    return Figure("Training curves and the law", Axis("Step", "steps", "linear"), _loss_axis(), series,
+    axis = Axis("Loss", "nats/token", "linear", high=max(tops))
+    return Figure("Training curves and the law", Axis("Step", "steps", "linear"), axis, series,
                   note="Solid: curves the law was fitted to; dashed: predicted.")  # fmt: skip
 
 
 def _points(curve: TrainingCurve, warm_up: int) -> Points:
     kept = np.flatnonzero((curve.steps > warm_up) & np.isfinite(curve.loss))
     some = kept[np.unique(np.linspace(0, len(kept) - 1, DRAWN).astype(int))] if len(kept) else kept
-    return Points(curve.name, curve.steps[some], curve.loss[some])
-
-
-def _loss_axis() -> Axis:
-    return Axis("Loss", "nats/token", "linear")
+    return Points("readings", curve.steps[some], curve.loss[some], labels=[curve.name] * len(some))
 
 
 def choice_table(choice: ScheduleChoice) -> Table:
@@ -91,12 +93,12 @@ def choice_figure(choice: ScheduleChoice) -> Figure:
         told = choice.fit.predict(c.schedule, level=choice.level)
         if i == 0:
             series.append(Band(f"{choice.level:.0%} band of {c.name}", told.steps, told.low, told.high))
-        series.append(Line(c.name, told.steps, told.loss, role="extrapolated" if i else "fitted", label=c.name))
-    late = choice.best.schedule.warm_up + 0.15 * choice.steps
+        series.append(Line(c.name, told.steps, told.loss, role=STROKES[i], group=float(i)))
+    late = choice.best.schedule.warm_up + EARLY * choice.steps
     tops = [float(np.interp(late, s.x, s.y)) for s in series if isinstance(s, Line)]
     axis = Axis("Loss", "nats/token", "linear", high=max(tops))
-    return Figure("Predicted curves", Axis("Step", "steps", "linear"), axis, series, name="schedule-curves",
-                  note="Solid: the schedule predicted best.")  # fmt: skip
+    return Figure("Predicted curves", Axis("Step", "steps", "linear"), axis, series, shade=RANK, name="schedule-curves",
+                  note=_drawn_note(choice))  # fmt: skip
 
 
 def rates_figure(choice: ScheduleChoice) -> Figure:
@@ -104,10 +106,15 @@ def rates_figure(choice: ScheduleChoice) -> Figure:
     series = []
     for i, c in enumerate(_drawn(choice)):
         at = np.unique(np.linspace(1, choice.steps, DRAWN).astype(int))
-        rates = c.schedule.rates[at - 1]
-        series.append(Line(c.name, at, rates, role="extrapolated" if i else "fitted", label=c.name))
+        series.append(Line(c.name, at, c.schedule.rates[at - 1], role=STROKES[i], group=float(i)))
     axes = Axis("Step", "steps", "linear"), Axis("Learning rate", "", "linear")
-    return Figure("Their learning rates", *axes, series, name="schedule-rates")
+    return Figure("Their learning rates", *axes, series, shade=RANK, name="schedule-rates", note=_drawn_note(choice))
+
+
+def _drawn_note(choice: ScheduleChoice) -> str:
+    return (
+        "Solid: " + choice.best.name + ", predicted best; then " + ", ".join(c.name for c in _drawn(choice)[1:]) + "."
+    )
 
 
 def _drawn(choice: ScheduleChoice) -> list[Any]:

@@ -180,7 +180,7 @@ def fit_curves(
     >>> found = sim.fit_curves(curve, "annealing")
     >>> other = sim.schedule("wsd", 4000, peak=3e-4, end=3e-5, warm_up=200)
     >>> told = found.predict(other, [4000])
-    >>> abs(told.loss[0] - float(truth.value(**other.areas([4000]))[0])) < 0.02
+    >>> bool(abs(told.loss[0] - float(truth.value(**other.areas([4000]))[0])) < 0.02)
     True
     """
     curves = (curves,) if isinstance(curves, TrainingCurve) else tuple(curves)

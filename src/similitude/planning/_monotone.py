@@ -13,41 +13,51 @@ from similitude.laws import get
 __all__ = ["best_monotone"]
 
 PIECES = 60
+STEEPEST = np.log(2)  # e-folds that the rate may fall by from one piece to the next
+LOWEST = 1e-3  # of the peak, where the end rate is zero: its logarithm has none
 RISE = 20  # pieces of the warm-up
+SCALE = 1e3  # the solver's tolerances are absolute
 TINY = 1e-20  # step of a complex derivative: no cancellation, so as small as one likes
 
 
 def best_monotone(values: Mapping[str, float], steps: int, *, peak: float, end: float, warm_up: int) -> Schedule:
-    """Rates from `peak` down to no less than `end`, constant over 60 pieces that get shorter towards the end.
+    """Rates from `peak` to no less than `end`, constant over 60 equal pieces, never rising and never falling by a jump.
 
-    The drops are shares of peak less end that add up to at most one (softmax), so every point of the search is a
-    schedule that may be run; derivatives are exact, the better of three starts is kept.
+    Left free, the law's optimum is a jump: a drop gains by the rate after it, so one large drop counts for more than
+    the same in small ones. No schedule that is run looks so; the rate halves at most from one piece to the next.
+    Falls of the rate's logarithm are found by sequential quadratic programming with exact derivatives, from the best
+    of several cooldowns by equal factors.
     """
     from scipy.optimize import minimize
 
-    lengths, rise = _lengths(steps - warm_up), _rise(peak, warm_up)
+    edges = np.unique(np.linspace(0, steps - warm_up, PIECES + 1).astype(int))
+    lengths, rise = np.diff(edges), _rise(peak, warm_up)
+    deepest = float(np.log(peak / max(end, LOWEST * peak)))
 
-    def cost(z: np.ndarray) -> tuple[float, np.ndarray]:
-        share = np.exp(z - z.max())
-        share /= share.sum()
-        rates = peak - (peak - end) * np.cumsum(share[:-1])
+    def cost(fall: np.ndarray) -> tuple[float, np.ndarray]:
+        rates = peak * np.exp(-np.cumsum(fall))
         loss, by_rate = _final(values, rates, lengths, *rise)
-        by_share = np.append(-(peak - end) * np.cumsum(by_rate[::-1])[::-1], 0.0)
-        return loss, share * (by_share - share @ by_share)
+        return SCALE * loss, -SCALE * np.cumsum((by_rate * rates)[::-1])[::-1]
 
-    found = [minimize(cost, z, jac=True, method="L-BFGS-B", options={"maxiter": 400}) for z in _starts()]
-    z = min(found, key=lambda f: f.fun).x
-    share = np.exp(z - z.max()) / np.exp(z - z.max()).sum()
-    rates = peak - (peak - end) * np.cumsum(share[:-1])
-    whole = np.concatenate([np.arange(1, warm_up + 1) * peak / max(warm_up, 1), np.repeat(rates, lengths)])
+    starts = _starts(len(lengths), deepest)
+    found = minimize(
+        cost,
+        min(starts, key=lambda fall: cost(fall)[0]),
+        jac=True,
+        method="SLSQP",
+        bounds=[(0.0, STEEPEST)] * len(lengths),
+        constraints={
+            "type": "ineq",
+            "fun": lambda fall: deepest - fall.sum(),
+            "jac": lambda fall: -np.ones(len(fall)),
+        },
+        options={"maxiter": 300, "ftol": 1e-7},
+    )
+    fall = np.clip(found.x, 0.0, STEEPEST)
+    fall *= min(1.0, deepest / fall.sum())
+    best = peak * np.exp(-np.cumsum(fall))
+    whole = np.concatenate([np.arange(1, warm_up + 1) * peak / max(warm_up, 1), np.repeat(best, lengths)])
     return Schedule(whole, warm_up, "optimised")
-
-
-def _lengths(steps: int) -> np.ndarray:
-    """Steps of each piece (pieces,): long ones first, as the last of the decay wants the finest cut."""
-    edges = np.unique(np.round(steps * (1 - (1 - np.linspace(0, 1, min(PIECES, steps) + 1)) ** 1.5)).astype(int))
-    lengths = np.diff(edges)
-    return lengths if len(lengths) == PIECES else np.diff(np.linspace(0, steps, min(PIECES, steps) + 1).astype(int))
 
 
 def _rise(peak: float, warm_up: int) -> tuple[np.ndarray, np.ndarray]:
@@ -58,10 +68,13 @@ def _rise(peak: float, warm_up: int) -> tuple[np.ndarray, np.ndarray]:
     return peak * middle / max(warm_up, 1), np.diff(edges)
 
 
-def _starts() -> list[np.ndarray]:
-    """Drops all along, drops late, hardly any."""
-    place = np.linspace(0, 1, PIECES)
-    return [np.append(z, last) for z, last in ((np.zeros(PIECES), 0.0), (8 * place - 6, 0.0), (-3 + 0 * place, 3.0))]
+def _starts(pieces: int, deepest: float) -> list[np.ndarray]:
+    """Falls by equal factors over the last part of the run, as steep as they may be where it is short."""
+    place, starts = np.arange(pieces) / pieces, []
+    for share in (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0):
+        late = place >= 1 - share
+        starts.append(np.where(late, min(deepest / late.sum(), STEEPEST), 0.0))
+    return starts
 
 
 def _final(

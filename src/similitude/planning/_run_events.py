@@ -84,11 +84,16 @@ def cleaned(steps: np.ndarray, loss: np.ndarray, *, settled: float = 0.0) -> Cle
 
 
 def smoothed(y: np.ndarray, window: int = WINDOW) -> np.ndarray:
-    """The running median (readings,), ends continued by reflection about them."""
+    """The running median (readings,), continued by reflection about the first reading and the median of the last five.
+
+    The last reading alone would be its own median, and a spike there go unseen.
+    """
     window = min(window, len(y) // 2 * 2 - 1)
     if window < 3:
         return y
-    padded = np.pad(y, window // 2, mode="reflect", reflect_type="odd")
+    half = window // 2
+    end = 2 * np.median(y[-5:]) - y[-2 : -half - 2 : -1]
+    padded = np.concatenate([2 * y[0] - y[half:0:-1], y, end])
     return np.median(np.lib.stride_tricks.sliding_window_view(padded, window), axis=1)
 
 
