@@ -15,6 +15,8 @@ QUESTIONS: dict[str, str] = {
     "parallel": "Rank the ways to spread training over accelerators that fit their memory.",
     "serve": "Find what serving takes: latency, throughput, cache and cost, or a lifetime.",
     "shape": "Find layers and widths for a number of parameters, or what a shape costs.",
+    "schedule": "Choose a learning-rate schedule from measured training curves.",
+    "forecast": "Forecast the final loss of a run that is under way.",
 }
 
 

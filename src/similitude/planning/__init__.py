@@ -5,8 +5,10 @@ from __future__ import annotations
 from similitude.planning._batch import BatchChoice, BatchCurve, CriticalBatch, critical_batch
 from similitude.planning._budget import Accelerator, Budget, accelerators, budget
 from similitude.planning._compound import CompoundScaling, Scaled, compound_scaling
+from similitude.planning._curves import CurveFit, CurvePrediction, fit_curves
 from similitude.planning._decide import decide
 from similitude.planning._decision import Decision, Deviation, Frontier, Rounded
+from similitude.planning._in_run import RunForecast, forecast_run
 from similitude.planning._largest import largest_model
 from similitude.planning._layout import Layout, Layouts
 from similitude.planning._lifetime import LifetimeCost, lifetime_cost
@@ -15,21 +17,34 @@ from similitude.planning._noise_scale import NoiseScale, noise_scale
 from similitude.planning._off_optimum import off_optimum
 from similitude.planning._parallel import parallel_layouts
 from similitude.planning._plan import Check, Curves, OffOptimum, Plan, Regret, RoundPlan, Sensitivity
+from similitude.planning._run_events import RunEvent
 from similitude.planning._runtime import Runtime, RuntimeFront, fit_runtime, runtime_front
 from similitude.planning._scaling import ScalingEfficiency, scaling_efficiency
+from similitude.planning._schedule_choice import (
+    Candidate,
+    CooldownLadder,
+    ScheduleChoice,
+    choose_schedule,
+    cooldown_ladder,
+)
 from similitude.planning._serving import Served, Serving, serve
 from similitude.planning._shape_sheet import ShapeSheet, shape_sheet
 from similitude.planning._shapes import ShapeChoice, ShapeChoices, shapes_for
 from similitude.planning._steps_to_goal import steps_to_goal
+from similitude.planning._training_curve import TrainingCurve, logged_schedule
 
 __all__ = [
     "Accelerator",
     "BatchChoice",
     "BatchCurve",
     "Budget",
+    "Candidate",
     "Check",
     "CompoundScaling",
+    "CooldownLadder",
     "CriticalBatch",
+    "CurveFit",
+    "CurvePrediction",
     "Curves",
     "Decision",
     "Deviation",
@@ -43,24 +58,33 @@ __all__ = [
     "Regret",
     "RoundPlan",
     "Rounded",
+    "RunEvent",
+    "RunForecast",
     "Runtime",
     "RuntimeFront",
     "Scaled",
     "ScalingEfficiency",
+    "ScheduleChoice",
     "Sensitivity",
     "Served",
     "Serving",
     "ShapeChoice",
     "ShapeChoices",
     "ShapeSheet",
+    "TrainingCurve",
     "accelerators",
     "budget",
+    "choose_schedule",
     "compound_scaling",
+    "cooldown_ladder",
     "critical_batch",
     "decide",
+    "fit_curves",
     "fit_runtime",
+    "forecast_run",
     "largest_model",
     "lifetime_cost",
+    "logged_schedule",
     "noise_scale",
     "off_optimum",
     "parallel_layouts",

@@ -30,7 +30,7 @@ class NoiseScale(Result):
     >>> rng = np.random.default_rng(0)
     >>> small, big = (1 + 500 / b + 0.05 * rng.standard_normal(400) for b in (50, 800))
     >>> found = sim.noise_scale(small, big, batch_small=50, batch_big=800)
-    >>> found.value.low < 500 < found.value.high
+    >>> bool(found.value.low < 500 < found.value.high)
     True
     """
 
@@ -157,7 +157,7 @@ def _ratio(top: np.ndarray, bottom: np.ndarray, level: float) -> tuple[Interval,
     high: float | None
     if a > 0 and inside >= 0:
         root = float(np.sqrt(inside))
-        low, high = max((b - root) / a, 0.0), (b + root) / a
+        low, high = float(max((b - root) / a, 0.0)), float((b + root) / a)
     else:  # |G|^2 is not told from zero: no upper end
         low, high = None, None
         if a < 0 and inside >= 0 and s > 0:

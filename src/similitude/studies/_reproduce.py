@@ -34,6 +34,7 @@ _FILES = (
     "alabdulmohsin",
     "tissue",
     "haegele",
+    "running_curves",
     "regmix",
     "laion",
     "value_rl",
