@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 # public name -> module that defines it; resolved on first use, so that `import similitude` costs nothing
 _HOME: dict[str, str] = {
     "Allocation": "similitude.fitting",
+    "BatchChange": "similitude.planning",
     "Estimate": "similitude.laws",
     "Fit": "similitude.fitting",
     "Forecast": "similitude.fitting",
@@ -16,11 +17,17 @@ _HOME: dict[str, str] = {
     "Law": "similitude.laws",
     "LawComparison": "similitude.fitting",
     "Objective": "similitude.fitting",
+    "Plan": "similitude.planning",
     "Prediction": "similitude.laws",
     "Runs": "similitude.runs",
     "Schedule": "similitude._schedule",
     "SimilitudeError": "similitude._errors",
-    "Plan": "similitude.planning",
+    "Stability": "similitude.planning",
+    "TunedSettings": "similitude.planning",
+    "Tuning": "similitude.planning",
+    "TuningRules": "similitude.planning",
+    "WidthRules": "similitude.planning",
+    "WidthTransfer": "similitude.planning",
     "below_output": "similitude.laws",
     "budget": "similitude.planning",
     "cite": "similitude.reports",
@@ -45,10 +52,16 @@ _HOME: dict[str, str] = {
     "real": "similitude.laws",
     "report": "similitude.reports",
     "reproduce": "similitude.studies",
+    "rescale_batch": "similitude.planning",
     "scale_of": "similitude.laws",
     "schedule": "similitude._schedule",
     "simulate": "similitude.fitting",
+    "stability": "similitude.planning",
+    "tune": "similitude.planning",
+    "tuning_rules": "similitude.planning",
     "unit_interval": "similitude.laws",
+    "width_rules": "similitude.planning",
+    "width_transfer": "similitude.planning",
 }
 
 __all__ = sorted(_HOME)

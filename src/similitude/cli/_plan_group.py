@@ -10,7 +10,9 @@ import click
 __all__ = ["QUESTIONS", "Planning", "question"]
 
 # name -> what it does; the text is also each command's own first line (a test compares them), its module _plan_<name>
-QUESTIONS: dict[str, str] = {}
+QUESTIONS: dict[str, str] = {
+    "tuning": "Learning rate and batch: from your sweep and published rules.",
+}
 
 
 def question(name: str) -> click.Command:
