@@ -12,7 +12,14 @@ import pytest
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 FIRST = "howto/fit-my-sweep.md"  # writes the sweep and the fit that the other pages use
-OTHERS = ("index.md", "choose.md", "howto/how-far.md", "howto/one-curve.md", "howto/what-to-report.md")
+OTHERS = (
+    "index.md",
+    "choose.md",
+    "howto/how-far.md",
+    "howto/one-curve.md",
+    "howto/learning-rate.md",
+    "howto/what-to-report.md",
+)
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.M | re.S)
 
 pytestmark = pytest.mark.skipif(

@@ -9,7 +9,6 @@ __version__ = "0.1.0"
 # public name -> module that defines it; resolved on first use, so that `import similitude` costs nothing
 _HOME: dict[str, str] = {
     "Allocation": "similitude.fitting",
-    "BatchChange": "similitude.planning",
     "Estimate": "similitude.laws",
     "Fit": "similitude.fitting",
     "Forecast": "similitude.fitting",
@@ -22,12 +21,7 @@ _HOME: dict[str, str] = {
     "Runs": "similitude.runs",
     "Schedule": "similitude._schedule",
     "SimilitudeError": "similitude._errors",
-    "Stability": "similitude.planning",
-    "TunedSettings": "similitude.planning",
     "Tuning": "similitude.planning",
-    "TuningRules": "similitude.planning",
-    "WidthRules": "similitude.planning",
-    "WidthTransfer": "similitude.planning",
     "below_output": "similitude.laws",
     "budget": "similitude.planning",
     "cite": "similitude.reports",
