@@ -117,7 +117,8 @@ def _against(tuning: Tuning, axis: int, law: SettingLaw, target: TunedSettings |
     series: list[Any] = [_optima(tuning, axis, along, others)]
     series += [m for o in tuning.optima if (m := _open(tuning, o, axis, along)) is not None]
     for held in _held(values, others, target):
-        series += _law_lines(law, along, held, ends, far, tuning.level)
+        inside = all(values[n].min() <= v <= values[n].max() for n, v in held.items())
+        series += _law_lines(law, along, held, ends, far, tuning.level, inside)
     if {"N", "D"} <= values.keys() and (axis == 0 or tuning.batch_in_tokens):
         series += list(_rules(tuning, axis, along, target, far))
     if target is not None:
@@ -182,6 +183,7 @@ def _law_lines(
     ends: tuple[float, float],
     far: tuple[float, float],
     level: float,
+    inside: bool,
 ) -> list[Any]:
     """The law with its band, dashed beyond the sweep."""
     grid = np.geomspace(*far, 41)
@@ -189,11 +191,13 @@ def _law_lines(
     low, mid, high = np.exp(np.quantile(law.law.mean(inputs), [(1 - level) / 2, 0.5, (1 + level) / 2], axis=0))
     said = ", ".join(f"{k} {format_quantity(v)}" for k, v in held.items())
     name = f"law{', ' if said else ''}{said}"
-    seen = (grid >= ends[0] * 0.999) & (grid <= ends[1] * 1.001)
+    seen = inside & (grid >= ends[0] * 0.999) & (grid <= ends[1] * 1.001)
     made: list[Any] = [Band(f"{level:.0%} band, {name}", grid, low, high)]
-    made.append(Line(name, grid[seen], mid[seen], "fitted", label=said or "law"))
-    after = grid >= ends[1] * 0.999
-    if after.sum() > 1:
+    after = grid >= ends[1] * 0.999 if inside else np.ones(grid.size, bool)
+    ahead = bool(after.sum() > 1)
+    if seen.any():
+        made.append(Line(name, grid[seen], mid[seen], "fitted", label="" if ahead else said or "law"))
+    if ahead:
         made.append(Line(f"{name}, extrapolated", grid[after], mid[after], "extrapolated", label=said or "law"))
     return made
 

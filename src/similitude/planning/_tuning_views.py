@@ -136,7 +136,7 @@ def rules_table(found: TunedSettings) -> Table:
         ("this sweep", f"{found.lr.value:.2e}", _tokens(found.batch), "", found.regret, "", "")
     ]
     for c in found.rules:
-        ratio = " , ".join(_ratio(v) for v in (c.lr_ratio, c.batch_ratio) if v is not None)
+        ratio = ", ".join(_ratio(v) for v in (c.lr_ratio, c.batch_ratio) if v is not None)
         held = " (held)" if c.rule.batch_held else ""
         tokens = "" if c.rule.batch is None else f"{format_quantity(c.rule.batch)}{held}"
         level = "" if c.scaled_lr is None else f"{c.scaled_lr:.2e}"
