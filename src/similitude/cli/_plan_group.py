@@ -17,6 +17,7 @@ QUESTIONS: dict[str, str] = {
     "shape": "Find layers and widths for a number of parameters, or what a shape costs.",
     "schedule": "Choose a learning-rate schedule from measured training curves.",
     "forecast": "Forecast the final loss of a run that is under way.",
+    "tuning": "Learning rate and batch: from your sweep and published rules.",
 }
 
 

@@ -17,6 +17,8 @@ from similitude.planning._noise_scale import NoiseScale, noise_scale
 from similitude.planning._off_optimum import off_optimum
 from similitude.planning._parallel import parallel_layouts
 from similitude.planning._plan import Check, Curves, OffOptimum, Plan, Regret, RoundPlan, Sensitivity
+from similitude.planning._rescale import BatchChange, Rescaled, rescale_batch
+from similitude.planning._rules import TuningRule, TuningRules, tuning_rules
 from similitude.planning._run_events import RunEvent
 from similitude.planning._runtime import Runtime, RuntimeFront, fit_runtime, runtime_front
 from similitude.planning._scaling import ScalingEfficiency, scaling_efficiency
@@ -30,11 +32,16 @@ from similitude.planning._schedule_choice import (
 from similitude.planning._serving import Served, Serving, serve
 from similitude.planning._shape_sheet import ShapeSheet, shape_sheet
 from similitude.planning._shapes import ShapeChoice, ShapeChoices, shapes_for
+from similitude.planning._stability import LrSensitivity, Signal, Stability, stability
 from similitude.planning._steps_to_goal import steps_to_goal
 from similitude.planning._training_curve import TrainingCurve, logged_schedule
+from similitude.planning._tune import tune
+from similitude.planning._tuning import Optimum, RuleCost, SettingLaw, TunedSettings, Tuning
+from similitude.planning._width import WidthRule, WidthRules, WidthTransfer, width_rules, width_transfer
 
 __all__ = [
     "Accelerator",
+    "BatchChange",
     "BatchChoice",
     "BatchCurve",
     "Budget",
@@ -52,12 +59,16 @@ __all__ = [
     "Layout",
     "Layouts",
     "LifetimeCost",
+    "LrSensitivity",
     "NoiseScale",
     "OffOptimum",
+    "Optimum",
     "Plan",
     "Regret",
+    "Rescaled",
     "RoundPlan",
     "Rounded",
+    "RuleCost",
     "RunEvent",
     "RunForecast",
     "Runtime",
@@ -68,10 +79,20 @@ __all__ = [
     "Sensitivity",
     "Served",
     "Serving",
+    "SettingLaw",
     "ShapeChoice",
     "ShapeChoices",
     "ShapeSheet",
+    "Signal",
+    "Stability",
     "TrainingCurve",
+    "TunedSettings",
+    "Tuning",
+    "TuningRule",
+    "TuningRules",
+    "WidthRule",
+    "WidthRules",
+    "WidthTransfer",
     "accelerators",
     "budget",
     "choose_schedule",
@@ -89,10 +110,16 @@ __all__ = [
     "off_optimum",
     "parallel_layouts",
     "plan",
+    "rescale_batch",
     "runtime_front",
     "scaling_efficiency",
     "serve",
     "shape_sheet",
     "shapes_for",
+    "stability",
     "steps_to_goal",
+    "tune",
+    "tuning_rules",
+    "width_rules",
+    "width_transfer",
 ]
