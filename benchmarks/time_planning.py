@@ -9,6 +9,8 @@ from clock import Row, clock, clock_once
 from recipes import optimum_by_scalar_search
 
 import similitude as sim
+from similitude.planning._cost import cost_of
+from similitude.planning._optimum import Space
 from similitude.planning._power import PowerSum
 from similitude.planning._solve import minimise
 from similitude.planning._surface import Surface
@@ -45,6 +47,7 @@ def planning_rows(draws: int, repeats: int, peers: int) -> Iterator[Row]:
         note,
     )
     yield _general(draws, repeats)
+    yield from _any_cost(10 * draws, repeats)
 
 
 def _general(draws: int, repeats: int) -> Row:
@@ -62,6 +65,31 @@ def _general(draws: int, repeats: int) -> Row:
         costs.size / 200_000,
         note=f"{rate:,.0f} problems a second; the target is 200,000",
     )
+
+
+def _any_cost(draws: int, repeats: int) -> Iterator[Row]:
+    """The solver of any law under any cost, from the optimum of the published set: two inputs, and three with routers."""
+    for name, key, cap in (
+        ("chinchilla", "besiroglu2024", {}),
+        ("fine_grained_moe", "krajewski2024", {"G": (1.0, 128.0)}),
+    ):
+        known = getattr(sim.laws, name).published[key]
+        cost, _ = cost_of(known.law, None, None, {}, None)
+        free = tuple(known.law.inputs)
+        boxes = np.log(np.array([cap.get(k, (1e3, 1e20)) for k in free]))
+        space = Space(known.law, cost, free, {}, boxes[:, 0], boxes[:, 1])
+        start = space.least({k: np.array([v]) for k, v in known.values.items()}, np.log(1e21)).z[0]
+        params = _draws(dict(known.values), draws)
+        timing = clock(
+            lambda space=space, params=params, start=start: space.least(params, np.log(1e21), start), repeats
+        )
+        solved = space.least(params, np.log(1e21), start).solved.mean()
+        yield Row(
+            f"planning, {draws:,} draws, any cost, {len(free)} inputs",
+            timing,
+            draws / 200_000,
+            note=f"{draws / timing.processor:,.0f} problems a second, {solved:.1%} solved; the target is 200,000",
+        )
 
 
 def _loop(params: dict[str, np.ndarray], budgets: np.ndarray, count: int) -> np.ndarray:

@@ -190,6 +190,7 @@ class Axis:
     ticks: Literal["count", "power", "plain"] | None = None
     low: float | None = None
     high: float | None = None
+    names: Mapping[float, str] = field(default_factory=dict)  # of groups that stand for names, not numbers
 
     def __post_init__(self) -> None:
         _one_of("scale", self.scale, ("log", "linear"))

@@ -9,10 +9,10 @@ from typing import Any
 from similitude._digits import format_number, in_powers
 from similitude._view import Axis, Band, Column, Figure, Interval, Line, Marker, Points, Rule, Section, Table, Text
 from similitude.fitting import Fit
+from similitude.planning._result import SCHEMA_VERSION, Result
 
 __all__ = ["Comparison", "Crossing", "Gap", "Pair", "SharedModel"]
 
-SCHEMA_VERSION = 1
 MOST = 1e5  # a multiple beyond which a floor, not a rate, decides
 
 
@@ -77,7 +77,7 @@ class Pair:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(Result):
     """Procedures compared from their runs, by their laws. Made by `compare`.
 
     `fits` holds each procedure's own law. `undecided` of a pair are the stretches of the scale in which neither is told
@@ -113,12 +113,6 @@ class Comparison:
     def __repr__(self) -> str:
         said = "; ".join(f"{p.first} against {p.second}: {p.verdict}" for p in self.pairs)
         return f"Comparison({said})"
-
-    def __str__(self) -> str:
-        return "\n\n".join(str(v).rstrip() for v in self.view().items if not isinstance(v, Figure))
-
-    def _repr_html_(self) -> str:
-        return self.view()._repr_html_()
 
     def view(self) -> Section:
         """Verdict, figure, gaps and models, then what was assumed."""
@@ -236,7 +230,8 @@ def _figure(made: Comparison) -> Figure:
             series.append(Marker(f"{pair.first} and {pair.second} cross", at.value, y, "optimum", at.low, at.high))
     series.append(Rule("largest run", top))
     score = Axis("Score" if made.higher_is_better else "Loss")
-    return Figure("Procedures against scale", Axis(made.scale, made.unit), score, series, name="procedures")
+    shade = Axis(made.by, scale="linear", names={float(i + 1): n for i, n in enumerate(made.names)})
+    return Figure("Procedures against scale", Axis(made.scale, made.unit), score, series, shade, name="procedures")
 
 
 def _height(made: Comparison, name: str, x: float) -> float:

@@ -14,10 +14,10 @@ import numpy as np
 
 from similitude._errors import ArgumentError, DataError
 from similitude._view import Axis, Column, Figure, Interval, Line, Points, Rule, Section, Table, Text
+from similitude.planning._result import SCHEMA_VERSION, Result
 
 __all__ = ["CLASSES", "Trend", "trend"]
 
-SCHEMA_VERSION = 1
 CLASSES = ("rising", "falling", "U", "inverted U", "flat", "sudden rise", "sudden fall", "cannot say")
 LEAST = 4  # scales: below, two lines have nothing to say
 JUMP = 0.8  # the share of the whole change that one step must make to be sudden
@@ -35,7 +35,7 @@ class Half:
 
 
 @dataclass(frozen=True, eq=False)
-class Trend:
+class Trend(Result):
     """The class of a trend with what it rests on. Made by `trend`.
 
     `kind` is one of rising, falling, U, inverted U, flat, sudden rise, sudden fall, cannot say. `halves` are the two
@@ -71,12 +71,6 @@ class Trend:
 
     def __repr__(self) -> str:
         return f"Trend({self.kind}: {self.says})"
-
-    def __str__(self) -> str:
-        return "\n\n".join(str(v).rstrip() for v in self.view().items if not isinstance(v, Figure))
-
-    def _repr_html_(self) -> str:
-        return self.view()._repr_html_()
 
     def view(self) -> Section:
         """The class, the lines and their picture, what the quadratic rule says and how often each errs."""

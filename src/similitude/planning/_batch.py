@@ -318,7 +318,9 @@ def _steps_figure(made: CriticalBatch) -> Figure:
         at = 2 * c.steps_min.value
         series.append(Marker(f"critical, {label}", c.critical.value, at, x_low=c.critical.low, x_high=c.critical.high))
     axes = Axis("Batch", made.unit, ticks="count"), Axis("Steps to the goal")
-    return Figure("Steps against batch", *axes, series, name="steps")
+    names = {float(i + 1): c.name or "runs" for i, c in enumerate(made.curves[:8])}
+    shade = Axis("workload", scale="linear", names=names) if len(names) > 1 else None
+    return Figure("Steps against batch", *axes, series, shade, name="steps")
 
 
 def _front_figure(made: CriticalBatch) -> Figure:

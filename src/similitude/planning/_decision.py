@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from similitude._digits import format_number, in_powers
-from similitude._quantity import Unit, format_quantity
+from similitude._quantity import format_quantity
 from similitude._view import Axis, Band, Column, Figure, Interval, Line, Marker, Section, Table, Text
 from similitude.laws import Estimate
 from similitude.planning._plan import Regret, Sensitivity
+from similitude.planning._result import SCHEMA_VERSION, Result
 
 __all__ = ["Decision", "Deviation", "Frontier", "Rounded"]
-
-SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Rounded:
 
 
 @dataclass(frozen=True, eq=False)
-class Decision:
+class Decision(Result):
     """The best inputs of a law for a cost, or the least cost for a value, with what they rest on.
 
     `inputs` holds an interval for each input that was chosen, `at` those that were given. `binding` names the ends of
@@ -94,12 +93,6 @@ class Decision:
         chosen = ", ".join(f"{k} {format_quantity(v.value)}" for k, v in self.inputs.items())
         cost = format_number(self.cost.value, self.cost.unit, 3)
         return f"Decision({chosen}: {self.value.value:.4f} {self.value.unit} for {cost}; {self.label})"
-
-    def __str__(self) -> str:
-        return "\n\n".join(str(v).rstrip() for v in self.view().items if not isinstance(v, Figure))
-
-    def _repr_html_(self) -> str:
-        return self.view()._repr_html_()
 
     def view(self) -> Section:
         """The decision as views: tables, the frontier, assumptions, warnings."""
@@ -201,10 +194,13 @@ def _frontier_figure(made: Decision) -> Figure | None:
         return None
     series: list[Any] = []
     for i, (name, values) in enumerate(f.inputs.items()):
+        here, group = made.inputs[name].value, float(i + 1)
         if name in f.low:
-            series.append(Band(f"{name}, {made.level or 0.9:.0%} band", f.cost, f.low[name], f.high[name]))
-        series.append(Line(f"best {name}", f.cost, values, "frontier" if i else "fitted", label=name))
-        series.append(Marker("decision", made.cost.value, made.inputs[name].value, role="target"))
-    axis = Axis("Inputs", ticks="count")
-    unit = made.cost.unit if isinstance(made.cost.unit, str) else str(Unit(made.cost.unit, ""))
-    return Figure("Best inputs against cost", Axis("Cost", unit), axis, series, name="best-inputs")
+            low, high = ([v / here for v in ends[name]] for ends in (f.low, f.high))
+            series.append(Band(f"{name}, {made.level or 0.9:.0%} band", f.cost, low, high, group=group))
+        series.append(Line(f"best {name}", f.cost, [v / here for v in values], group=group, label=name))
+    series.append(Marker("decision", made.cost.value, 1.0, role="target"))
+    axis = Axis("Inputs, times those of the decision", ticks="plain")
+    unit = str(made.cost.unit)
+    shade = Axis("input", scale="linear", names={float(i + 1): k for i, k in enumerate(f.inputs)})
+    return Figure("Best inputs against cost", Axis("Cost", unit), axis, series, shade, name="best-inputs")

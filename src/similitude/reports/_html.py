@@ -12,6 +12,7 @@ from typing import Any
 
 from similitude._digits import format_number, in_powers
 from similitude._view import (
+    Axis,
     Band,
     Cell,
     Column,
@@ -292,17 +293,17 @@ def _shade_key(figure: Figure) -> str:
     if 0 < len(groups) <= _KEYED:
         marked = any(isinstance(s, Points) and s.group is not None for s in figure.series)
         steps = steps_of(figure)
-        items = "".join(_group_item(g, i, steps, figure.shade.unit, marked) for i, g in enumerate(groups))
+        items = "".join(_group_item(g, i, steps, figure.shade, marked) for i, g in enumerate(groups))
         return f'<div class="key"><span>{title}</span>{items}</div>'
     ends = [prose(format_number(v, figure.shade.unit, 2, show_unit=False)) for v in (shade.low, shade.high)]
     bar = f'<span>{ends[0]}</span><span class="ramp"></span><span>{ends[1]}</span>'
     return f'<div class="key"><span>{title}</span>{bar}</div>'
 
 
-def _group_item(group: float, rank: int, steps: Mapping[float, int], unit: str, marked: bool) -> str:
+def _group_item(group: float, rank: int, steps: Mapping[float, int], shade: Axis, marked: bool) -> str:
     step = steps[group]
     mark = mark_of("measured", rank) if marked else "square"
-    text = prose(format_number(group, unit, 3, show_unit=False))
+    text = escape(shade.names.get(group, "")) or prose(format_number(group, shade.unit, 3, show_unit=False))
     use = f'<g class="points s{step}"><use href="#mk-{mark}" x="50%" y="50%"/></g>'
     sample = f'<svg width="12" height="12" aria-hidden="true">{use}</svg>'
     return f"<span>{sample}<span>{text}</span></span>"

@@ -215,7 +215,7 @@ def _add_legend(ax: Axes, figure: Figure, shade: Scale | None) -> None:
         where: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, -0.17), "ncols": 2} if labelled else {}
         ax.legend([first[n] for n in names], names, **where)
     owner = ax.get_figure()
-    if shade is None or figure.shade is None or owner is None:
+    if shade is None or figure.shade is None or owner is None or figure.shade.names:
         return
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm, Normalize
