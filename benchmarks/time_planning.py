@@ -68,7 +68,7 @@ def _general(draws: int, repeats: int) -> Row:
 
 
 def _any_cost(draws: int, repeats: int) -> Iterator[Row]:
-    """The solver of any law under any cost, from the optimum of the published set: two inputs, and three with routers."""
+    """The solver of any law under any cost, from the published set's optimum: two inputs and three."""
     for name, key, cap in (
         ("chinchilla", "besiroglu2024", {}),
         ("fine_grained_moe", "krajewski2024", {"G": (1.0, 128.0)}),

@@ -72,7 +72,7 @@ def test_rows_come_out(tmp_path, data_home):
     from time_processes import grow, reading_rows
 
     rows = [*fit_rows(2, 1), *bootstrap_rows(20, 10, 2), *planning_rows(20, 1, 5), *reading_rows(tmp_path, 100, 1)]
-    assert len(rows) == 8
+    assert len(rows) == 10
     assert all(r.ours.processor > 0 for r in rows)
     assert all(r.to_dict()["ratio"] > 0 for r in rows if r.peer)
     assert [r["runs"] for r in grow(tmp_path, [50, 100])] == [50, 100]

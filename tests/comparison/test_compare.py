@@ -154,3 +154,14 @@ def test_intervals_of_the_crossing_cover():
             found = sim.compare(runs, by="model", law="power", reach=1e4)
             held += any((low or 0) <= 1e20 <= (high or np.inf) for low, high in found.pairs[0].undecided)
         assert 0.86 <= held / 400 <= 0.94, (top, held / 400)
+
+
+def test_compute_follows_from_size_and_tokens():
+    n = np.repeat(np.geomspace(1e7, 1e9, 6), 2)
+    rows = {"N": np.tile(n, 2), "D": np.tile(20 * n, 2)}
+    compute = 6 * rows["N"] * rows["D"]
+    loss = np.r_[old(compute[:12]), 0.95 * old(compute[:12])] * np.exp(1e-4 * np.arange(24) % 3)
+    runs = sim.read_runs({**rows, "loss": loss, "model": ["a"] * 12 + ["b"] * 12}, check=False)
+    found = sim.compare(runs, by="model", law="power")
+    assert found.scale == "C"
+    assert found.range[1] == pytest.approx(6 * 20 * 1e18)

@@ -9,8 +9,8 @@ import click
 
 from similitude._errors import ArgumentError, DataError, SimilitudeError
 from similitude.cli import _parse
-from similitude.cli._options import json_option, law_names, reading_options, seed_option
-from similitude.cli._output import print_json, print_text
+from similitude.cli._options import json_option, law_names, page_option, reading_options, seed_option
+from similitude.cli._output import check_target, print_json, print_text, write_page
 from similitude.cli._progress import working
 from similitude.cli._remedies import text_as_options
 from similitude.cli._sources import find_law, read_tables, tell
@@ -55,6 +55,7 @@ Examples:
 @click.option("--input", "inputs", metavar="INPUT=COLUMN", multiple=True, help="Column of an input, e.g. x=D.")
 @click.option("--delta", type=float, help="Huber's threshold.  [default: tied to the noise; papers: 1e-3]")
 @reading_options
+@page_option
 @seed_option
 @json_option
 def command(runs: tuple[str, ...], names: tuple[str, ...], hold_out: str, as_json: bool, **options: Any) -> None:
@@ -67,12 +68,14 @@ def command(runs: tuple[str, ...], names: tuple[str, ...], hold_out: str, as_jso
     asked = [k for k, v in (("--laws", names), ("--by", options["by"]), ("--trend", options["trend"])) if v]
     if len(asked) != 1:
         raise ArgumentError("say what to compare: one of --laws, --by and --trend")
+    check_target(options["page"])
     if asked == ["--laws"]:
         return _laws(runs, names, hold_out, as_json, options)
     table = read_tables(runs, options)
     with working("comparing"):
         result: Any = _procedures(table, options) if options["by"] else _trend(table, options)
     tell(table)
+    write_page([result], options["page"])
     return print_json(result.to_dict()) if as_json else print_text(result.view())
 
 
@@ -93,14 +96,15 @@ def _trend(table: Runs, options: dict[str, Any]) -> Any:
     scale = options["x"] or next((k for k in ("C", "N", "D") if _has(table, k)), None)
     if scale is None:
         raise DataError(f"{table.source}: nothing to class the trend along; name the column of the scale, --x COLUMN")
-    x, y = table.kept.column(scale), table.kept.column(options["trend"])
+    kept = table.kept.with_inputs([scale]) if scale in ("N", "D", "C", "M") else table.kept
+    x, y = kept.column(scale), kept.column(options["trend"])
     known = np.isfinite(x) & np.isfinite(y)
     return trend(x[known], y[known], level=options["level"] or 0.95, seed=options["seed"])
 
 
 def _has(table: Runs, name: str) -> bool:
     try:
-        table.column(name)
+        table.with_inputs([name])
     except SimilitudeError:
         return False
     return True
@@ -120,6 +124,7 @@ def _laws(runs: tuple[str, ...], names: tuple[str, ...], hold_out: str, as_json:
     if not any(score.fit is not None for score in result.scores):
         raise DataError(f"none of these laws could be fitted: {result.scores[0].note}")
     tell(table)
+    write_page([result], options["page"])
     print_json(result.to_dict()) if as_json else print_text(
         text_as_options("\n\n".join(str(view) for view in result.view()))
     )

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["json_option", "law_names", "output_option", "reading_options", "seed_option"]
+__all__ = ["json_option", "law_names", "output_option", "page_option", "reading_options", "seed_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,6 +20,9 @@ seed_option = click.option(
 def output_option(what: str, **more: Any) -> Callable[[F], F]:
     """-o FILE."""
     return click.option("-o", "--output", metavar="FILE", help=what, **more)
+
+
+page_option = click.option("-o", "--page", metavar="FILE", help="Write an HTML page with tables and figures, too.")
 
 
 def law_names(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:

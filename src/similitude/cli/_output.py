@@ -17,7 +17,7 @@ from similitude._errors import ArgumentError
 from similitude._files import replace_whole
 from similitude.cli._remedies import text_as_options
 
-__all__ = ["check_target", "clean", "note", "print_json", "print_text", "to_json", "write_file"]
+__all__ = ["check_target", "clean", "note", "print_json", "print_text", "to_json", "write_file", "write_page"]
 
 
 def plain(value: Any) -> Any:
@@ -102,6 +102,16 @@ def check_target(path: str | None, option: str = "-o") -> None:
         raise ArgumentError(f"{option} {path}: there is no directory '{folder}'; create it first")
     if not os.access(folder, os.W_OK) and not (target.exists() and os.access(target, os.W_OK)):
         raise ArgumentError(f"{option} {path}: no permission to write there")
+
+
+def write_page(results: list[Any], path: str | None) -> None:
+    """One HTML page of results, at `path` if there is one; said on standard error."""
+    if path is None:
+        return
+    from similitude.reports import page, report
+
+    write_file(path, page(report(results)))
+    note(f"wrote {path}")
 
 
 def write_file(path: str, content: str | bytes, option: str = "-o") -> None:

@@ -10,8 +10,8 @@ import click
 
 from similitude._errors import ArgumentError, did_you_mean
 from similitude.cli import _parse
-from similitude.cli._options import json_option, seed_option
-from similitude.cli._output import note, print_json, print_text
+from similitude.cli._options import json_option, page_option, seed_option
+from similitude.cli._output import check_target, note, print_json, print_text, write_page
 from similitude.cli._plan_group import Planning
 from similitude.cli._sources import read_estimate
 
@@ -82,18 +82,23 @@ def plan_options(function: Any) -> Any:
 @click.option(
     "--require", metavar="CONDITION", multiple=True, help='Exit with 1 unless this holds, e.g. "loss <= 2.1".'
 )
+@page_option
 @seed_option
 @json_option
-def command(fit: str, group: str | None, require: tuple[str, ...], as_json: bool, **options: Any) -> int:
+def command(
+    fit: str, group: str | None, require: tuple[str, ...], page: str | None, as_json: bool, **options: Any
+) -> int:
     """Choose parameters and tokens for a budget or a loss.
 
     Ask with --flop, --loss, or --gpus with --days or --dollars; --at N=8B alone asks for the tokens that size is best
     for. FIT is a file that 'similitude fit -o FIT' wrote ("-" for standard input), or a published set such as
     chinchilla:besiroglu2024. With --require, the plan is printed either way.
     """
+    check_target(page)
     estimate = read_estimate(fit, group)
     gates = [_gate(text, dict.fromkeys((*_REQUIRED, "value", "cost", *estimate.law.inputs))) for text in require]
     made = ask(estimate, options)
+    write_page([made], page)
     if as_json:
         print_json(_document(made))
     else:

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from similitude._errors import ArgumentError
-from similitude.cli._options import json_option
-from similitude.cli._output import print_json, print_text
+from similitude.cli._options import json_option, page_option
+from similitude.cli._output import check_target, print_json, print_text, write_page
 from similitude.cli._progress import working
 
 _EPILOG = """\b
@@ -39,16 +39,19 @@ Examples:
 @click.option("--batch-big", type=float, help="The larger batch.")
 @click.option("--windows", type=int, default=10, show_default=True, help="Parts in which the noise scale is shown.")
 @click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
+@page_option
 @json_option
-def command(table: str, as_json: bool, **options: Any) -> None:
+def command(table: str, as_json: bool, page: str | None, **options: Any) -> None:
     """Find the batch: critical batch, noise scale, what a batch costs.
 
     TABLE holds steps to a goal at several batches; with --reach, measurements (a file, folder or pattern, of any
     length) that are first reduced to them; with --small and --big, squared gradient norms at two batches, in order of
     training.
     """
+    check_target(page)
     with working("reading"):
         found = _noise(table, options) if options["small"] or options["big"] else _critical(table, options)
+    write_page([found], page)
     print_json(found.to_dict()) if as_json else print_text(found.view())
 
 

@@ -8,8 +8,8 @@ import click
 
 from similitude._errors import ArgumentError
 from similitude.cli import _parse
-from similitude.cli._options import json_option
-from similitude.cli._output import print_json, print_text
+from similitude.cli._options import json_option, page_option
+from similitude.cli._output import check_target, print_json, print_text, write_page
 from similitude.cli._progress import working
 from similitude.cli._training_curves import EXAMPLE, curve_options, read_curves, schedule_of
 
@@ -40,12 +40,14 @@ Examples:
 )
 @click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
 @curve_options
+@page_option
 @json_option
-def command(run: str, as_json: bool, **options: Any) -> None:
+def command(run: str, as_json: bool, page: str | None, **options: Any) -> None:
     """Forecast the final loss of a run that is under way.
 
     RUN is a table with a row a reading: step (or tokens) and loss. Spikes, jumps, resumptions and divergence are named.
     """
+    check_target(page)
     from similitude.planning import forecast_run
 
     plan = None if options["plan"] is None else schedule_of("--schedule", options["plan"])
@@ -55,6 +57,7 @@ def command(run: str, as_json: bool, **options: Any) -> None:
         raise ArgumentError("say where the run ends: --end STEPS, or --schedule with the whole plan")
     with working("forecast"):
         found = forecast_run(curve, end, level=options["level"], **_learnt(options))
+    write_page([found], page)
     print_json(found.to_dict()) if as_json else print_text(found)
 
 

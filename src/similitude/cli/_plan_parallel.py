@@ -8,8 +8,8 @@ import click
 
 from similitude._errors import ArgumentError
 from similitude.cli import _parse
-from similitude.cli._options import json_option
-from similitude.cli._output import print_json, print_text
+from similitude.cli._options import json_option, page_option
+from similitude.cli._output import check_target, print_json, print_text, write_page
 from similitude.cli._shape_options import read_shape, shape_options
 
 __all__ = ["command"]
@@ -46,15 +46,18 @@ Examples:
 )
 @click.option("--limit", type=int, default=8, show_default=True, help="How many layouts.")
 @click.option("--scaling", type=int, metavar="TIMES", help="Strong and weak scaling up to so many times as many.")
+@page_option
 @json_option
-def command(as_json: bool, scaling: int | None, **options: Any) -> None:
+def command(as_json: bool, page: str | None, scaling: int | None, **options: Any) -> None:
     """Rank the ways to spread training over accelerators that fit their memory.
 
     Data, tensor, pipeline and expert parallelism with ZeRO stages, recomputation and microbatches: all that divide the
     model, the batch and the accelerators are tried, those that fit are ranked by the time of a step. The model of time
     leaves out latencies; --efficiency, --link and --network are assumptions to replace by what you measured.
     """
+    check_target(page)
     found = _scaled(scaling, options) if scaling is not None else [_layouts(options)]
+    write_page(list(found), page)
     if as_json:
         print_json(found[0].to_dict() if scaling is None else {f.kind: f.to_dict() for f in found})
     else:

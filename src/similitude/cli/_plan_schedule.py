@@ -8,8 +8,8 @@ import click
 
 from similitude._errors import ArgumentError
 from similitude.cli import _parse
-from similitude.cli._options import json_option
-from similitude.cli._output import print_json, print_text
+from similitude.cli._options import json_option, page_option
+from similitude.cli._output import check_target, print_json, print_text, write_page
 from similitude.cli._progress import working
 from similitude.cli._training_curves import EXAMPLE, curve_options, read_curves, schedule_of
 
@@ -47,13 +47,17 @@ Examples:
 @click.option("--budgets", metavar="A,B,...", help="What cooldowns of one long run to these budgets save.")
 @click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
 @curve_options
+@page_option
 @json_option
-def command(curves: tuple[str, ...], schedules: tuple[str, ...], as_json: bool, **options: Any) -> None:
+def command(
+    curves: tuple[str, ...], schedules: tuple[str, ...], as_json: bool, page: str | None, **options: Any
+) -> None:
     """Choose a learning-rate schedule from measured training curves.
 
     CURVES are tables with a row a reading: step, loss, and the learning rate in a column (--lr) unless --schedule says
     what it was.
     """
+    check_target(page)
     from similitude.planning import choose_schedule, fit_curves
 
     if len(schedules) > 1 and len(schedules) != len(curves):
@@ -67,6 +71,7 @@ def command(curves: tuple[str, ...], schedules: tuple[str, ...], as_json: bool, 
     with working("training curves"):
         fit = fit_curves(read, options["law"], level=options["level"])
         found = choose_schedule(fit, _steps(options["steps"], fit), **_asked(options))
+    write_page([fit, found], page)
     if as_json:
         print_json(found.to_dict() | ({} if ladder is None else {"ladder": ladder.to_dict()}))
         return

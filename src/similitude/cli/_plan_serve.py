@@ -8,8 +8,8 @@ import click
 
 from similitude._errors import ArgumentError
 from similitude.cli import _parse
-from similitude.cli._options import json_option
-from similitude.cli._output import print_json, print_text
+from similitude.cli._options import json_option, page_option
+from similitude.cli._output import check_target, print_json, print_text, write_page
 from similitude.cli._shape_options import read_shape, shape_options
 
 __all__ = ["command"]
@@ -44,14 +44,17 @@ Examples:
 @click.option(
     "--profile", metavar="CSV", help="Profiled requests: columns prompt, output, seconds; no model is needed."
 )
+@page_option
 @json_option
-def command(as_json: bool, **options: Any) -> None:
+def command(as_json: bool, page: str | None, **options: Any) -> None:
     """Find what serving takes: latency, throughput, cache and cost, or a lifetime.
 
     A roofline for a model on accelerators, batch by batch; with --tokens and --output-tokens, training and serving
     together; with --profile, the idealised runtime fitted to requests that were timed.
     """
+    check_target(page)
     found = _runtime(options) if options["profile"] is not None else _served(options)
+    write_page([found], page)
     print_json(found.to_dict()) if as_json else print_text(found)
 
 

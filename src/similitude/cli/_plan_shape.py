@@ -8,8 +8,8 @@ import click
 
 from similitude._errors import ArgumentError
 from similitude.cli import _parse
-from similitude.cli._options import json_option
-from similitude.cli._output import print_json, print_text
+from similitude.cli._options import json_option, page_option
+from similitude.cli._output import check_target, print_json, print_text, write_page
 from similitude.cli._shape_options import read_shape, shape_options, sizes_of
 
 __all__ = ["command"]
@@ -42,15 +42,18 @@ Examples:
 @click.option("--optimizer", metavar="NAME", default="adam", show_default=True, help="Whose state is kept in memory.")
 @click.option("--scale", metavar="FACTOR", help="Scale a convolution net to so many times its FLOP, by every rule.")
 @click.option("--alpha", type=float, default=0.8, show_default=True, help="Share of the FLOP for width in --scale.")
+@page_option
 @json_option
-def command(as_json: bool, **options: Any) -> None:
+def command(as_json: bool, page: str | None, **options: Any) -> None:
     """Find layers and widths for a number of parameters, or what a shape costs.
 
     With --params: shapes near it, in whole multiples, with batches and steps for --tokens. With --model or --size: its
     parameters by every convention, FLOP by every rule, memory. With --scale: depth, width and resolution of a larger
     convolution net.
     """
+    check_target(page)
     found = _scaled(options) if options["scale"] is not None else _found(options)
+    write_page([found], page)
     print_json(found.to_dict()) if as_json else print_text(found)
 
 

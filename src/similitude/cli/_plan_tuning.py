@@ -8,8 +8,8 @@ import click
 
 from similitude._errors import ArgumentError
 from similitude.cli import _parse
-from similitude.cli._options import json_option, reading_options, seed_option
-from similitude.cli._output import print_json, print_text
+from similitude.cli._options import json_option, page_option, reading_options, seed_option
+from similitude.cli._output import check_target, print_json, print_text, write_page
 
 _EPILOG = """\b
 Examples:
@@ -52,14 +52,17 @@ Examples:
 @click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
 @reading_options
 @seed_option
+@page_option
 @json_option
-def command(runs: tuple[str, ...], as_json: bool, **options: Any) -> None:
+def command(runs: tuple[str, ...], as_json: bool, page: str | None, **options: Any) -> None:
     """Learning rate and batch: from your sweep and published rules.
 
     RUNS is a sweep with a run a row. With --at the answer is for a target, published rules beside it; without RUNS the
     rules alone. --transfer and --stability ask other questions of RUNS, --widths and --batches none.
     """
+    check_target(page)
     found = _answer(runs, options)
+    write_page([found], page)
     print_json(found.to_dict()) if as_json else print_text(found)
 
 

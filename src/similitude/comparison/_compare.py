@@ -159,7 +159,7 @@ def _scale_column(runs: Runs, x: str | None, hours: str | None) -> tuple[str, st
             raise ArgumentError("throughput makes hours the scale: leave x out")
         return "hours", "hours"
     if x is not None:
-        runs.column(x)
+        _values(runs, x, None)
         unit = runs.units.get(x) if hasattr(runs, "units") else None
         return x, str(unit or "")
     for name, unit in (("C", "FLOP"), ("N", "parameters"), ("D", "tokens")):
@@ -175,7 +175,7 @@ def _values(runs: Runs, name: str, hours: str | None) -> np.ndarray:
     """A column of the scale; hours are tokens over tokens a second, compute what the runs say or 6 N D."""
     if name == "hours" and hours is not None:
         return runs.column("D") / runs.column(hours) / 3600
-    return runs.column(name)
+    return runs.with_inputs([name]).column(name) if name in ("N", "D", "C", "M") else runs.column(name)
 
 
 def _best(columns: Mapping[str, np.ndarray], along: str, bins: int) -> dict[str, np.ndarray]:
