@@ -13,7 +13,7 @@ from typing import Any
 import similitude
 from similitude._bibliography import Entry, entry, keys
 from similitude.laws import Law, catalogue
-from similitude.studies._papers import STATUSES
+from similitude.studies._papers import STATUSES, laws_by_key
 
 DOCS = Path(__file__).parent
 COUNTS = {"undeclared": "not stated"}
@@ -29,7 +29,7 @@ def main() -> None:
     for name, law in laws.items():
         (folder / f"{name}.md").write_text(law_page(law), encoding="utf-8")
     (folder / "index.md").write_text(laws_index(laws), encoding="utf-8")
-    (DOCS / "papers.md").write_text(papers_page(laws), encoding="utf-8")
+    (DOCS / "papers.md").write_text(papers_page(), encoding="utf-8")
     (DOCS / "api.md").write_text(api_page(), encoding="utf-8")
     print(f"{len(laws)} laws, {len(keys())} papers, {len(similitude.__all__)} public names")
 
@@ -204,7 +204,7 @@ LEFT_OUT = (
 )
 
 
-def papers_page(laws: dict[str, Law]) -> str:
+def papers_page() -> str:
     """All listed papers by room, then the bibliography, each entry with the laws that cite it."""
     listed = similitude.papers()
     counts = ", ".join(f"{n} {status}" for status, n in listed.counts.items())
@@ -224,11 +224,7 @@ def papers_page(laws: dict[str, Law]) -> str:
         lines.append("")
     lines += ["## Known to exist, not declared", ""]
     lines += [f"- {what}: {why}." for what, why in LEFT_OUT]
-    cited: dict[str, list[str]] = {}
-    for law in laws.values():
-        own = [law.source.key] if law.source else []
-        for key in dict.fromkeys([*own, *(s.source.key for s in law.sets)]):
-            cited.setdefault(key, []).append(f"[{law.name}](laws/{law.name}.md)")
+    cited = {key: [f"[{name}](laws/{name}.md)" for name in names] for key, names in laws_by_key().items()}
     lines += ["", "## Bibliography", "", "| key | paper | laws and coefficients |", "|---|---|---|"]
     lines += [f"| `{key}` | {_reference(entry(key))} | {', '.join(cited.get(key, []))} |" for key in keys()]
     return "\n".join(lines) + "\n"

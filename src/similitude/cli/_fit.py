@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MANY = 2_000  # runs beyond which the FIT file is on one line
 
+# options that mean nothing without a law
+OF_A_LAW = ("objective", "delta", "asymmetry", "weights", "method", "resamples", "cluster", "noise")
 _EPILOG = """\b
 Examples:
   similitude fit sweep.csv --law chinchilla -o fit.json
@@ -116,10 +118,10 @@ def _carried_on(table: Runs, keywords: dict[str, Any], options: dict[str, Any]) 
     """A learning curve carried on without a law; what belongs to laws is refused."""
     from similitude.fitting import fit
 
-    default = {"objective": "huber_log", "delta": None, "asymmetry": 0.5, "weights": None, "method": "profile"}
-    default |= {"resamples": None, "cluster": "auto", "noise": "constant"}
+    # an option without a default has None, or a mark of click's own
+    usual = {p.name: p.default if isinstance(p.default, (str, float)) else None for p in command.params}
     given = [k for k in ("fix", "tie", "bound", "prior", "start") if options[k]]
-    given += [k for k, v in default.items() if options[k] != v]
+    given += [k for k in OF_A_LAW if options[k] != usual[k]]
     if given:
         raise ArgumentError(f"--{given[0]} belongs to a law with parameters; --law auto averages over curves instead")
     columns = _parse.merged("--input", options["inputs"], "x=D") or None

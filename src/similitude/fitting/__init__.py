@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from similitude.fitting._bootstrap import Bootstrap
 from similitude.fitting._fit import Fit, Grouped, fit
-from similitude.fitting._forecast import Forecast
 from similitude.fitting._objective import Objective
 from similitude.fitting._options import Intervals
 
 if TYPE_CHECKING:
     from similitude.fitting._approaches import Allocation, envelope, isoflop
     from similitude.fitting._compare import LawComparison, compare_laws
+    from similitude.fitting._forecast import Forecast
     from similitude.fitting._simulate import simulate
 
 # what a plain fit does not need is imported on first use
@@ -20,6 +20,7 @@ _HOME = {
     "Allocation": "_approaches",
     "envelope": "_approaches",
     "isoflop": "_approaches",
+    "Forecast": "_forecast",
     "LawComparison": "_compare",
     "compare_laws": "_compare",
     "simulate": "_simulate",

@@ -60,7 +60,7 @@ _CHANCES = 1 / (1 + np.exp(-np.linspace(-14.0, 14.0, 1401)))  # where the distri
 class Posterior:
     """What a curve says of scores at other sizes.
 
-    `weights` (shapes,) of all members of the mixture, `shares` and `decays` (shapes,) their floors and exponents,
+    `weights` (shapes,) of all members of the mixture, `shares` (shapes,) their floors,
     `scatter2` (shapes,) the variance of a score, `freedom` of each Student t. Sizes are `log x - log of the last x`.
     """
 
@@ -69,7 +69,6 @@ class Posterior:
     first: float
     weights: np.ndarray
     shares: np.ndarray
-    decays: np.ndarray
     scatter2: np.ndarray
     freedom: float
     parts: tuple[_Part, ...]
@@ -173,7 +172,6 @@ def posterior(log_x: np.ndarray, log_y: np.ndarray, prior: Prior = CURVES) -> Po
         first,
         weights / weights.sum(),
         np.tile(shapes.share, size),
-        np.tile(shapes.decay, size),
         np.concatenate(scatter2),
         total,
         tuple(parts),

@@ -11,7 +11,6 @@ import numpy as np
 from similitude._errors import ArgumentError, ConvergenceError, QuestionError
 from similitude.fitting import _diagnose
 from similitude.fitting._bootstrap import Bootstrap, bootstrap
-from similitude.fitting._forecast import AUTO, Forecast, forecast
 from similitude.fitting._new_run import MANY_POINTS, new_run_ends
 from similitude.fitting._noise import residuals_at
 from similitude.fitting._objective import HUBER_LOG, Objective
@@ -37,7 +36,11 @@ from similitude.runs import Runs
 if TYPE_CHECKING:
     import polars as pl
 
+    from similitude.fitting._forecast import Forecast
+
 __all__ = ["Fit", "Grouped", "fit"]
+
+AUTO = "auto"  # in place of a law: carry one curve on
 
 LARGE = 20_000  # runs beyond which the profile and the delta method no longer differ to be seen
 Target_ = Callable[[Mapping[str, Any]], Any]
@@ -477,6 +480,8 @@ def _carried_on(runs: Runs, inputs: Any, by: str | None, intervals: Any, others:
         raise ArgumentError(
             'law "auto" has no parameters and no objective: leave out fix, tie, bound, prior, start, objective, delta'
         )
+    from similitude.fitting._forecast import forecast
+
     level = intervals.level if isinstance(intervals, Intervals) else Intervals().level
     if by is None:
         return forecast(runs, inputs, level)

@@ -87,7 +87,11 @@ class Forecast(Estimate):
 
     def value(self, **inputs: Any) -> Any:
         """The score at sizes (scalars or arrays), without an interval."""
-        return self.predict(**inputs).value
+        ((name, x),) = self.law.check_inputs(inputs).items()
+        flat = np.ravel(np.asarray(x, float))
+        self._refuse_before(name, flat)
+        out = np.exp(self.posterior.mean(np.log(flat))).reshape(np.shape(x))
+        return float(out) if out.ndim == 0 else out
 
     def predict(self, *, level: float | None = None, **inputs: Any) -> Prediction:
         """The score that would be read at sizes, a scalar or an array, with the interval of one such reading.

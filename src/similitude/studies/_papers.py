@@ -15,7 +15,7 @@ from similitude._errors import ArgumentError, did_you_mean
 from similitude._view import Column, Table
 from similitude.studies._study import Declaration
 
-__all__ = ["ROOMS", "STATUSES", "Paper", "Papers", "papers"]
+__all__ = ["ROOMS", "STATUSES", "Paper", "Papers", "laws_by_key", "papers"]
 
 ROOMS = ("laws", "fitting", "planning", "tasks", "comparison", "sampling", "corpus", "evals", "theory", "lab")
 STATUSES = {
@@ -138,7 +138,7 @@ def _all() -> tuple[Paper, ...]:
     from similitude.studies._reproduce import catalogue
 
     listed = tomllib.loads((files("similitude") / "_mission.toml").read_text(encoding="utf-8"))["paper"]
-    laws, studies = _laws_by_key(), list(catalogue().values())
+    laws, studies = laws_by_key(), list(catalogue().values())
     return tuple(_paper(each, laws, studies) for each in listed)
 
 
@@ -161,7 +161,7 @@ def _paper(each: Mapping[str, Any], laws: Mapping[str, list[str]], studies: Sequ
     )
 
 
-def _laws_by_key() -> dict[str, list[str]]:
+def laws_by_key() -> dict[str, list[str]]:
     """Laws by the keys that they or their coefficient sets cite."""
     from similitude.laws import catalogue
 
