@@ -23,7 +23,6 @@ DRAWN = 400  # readings of a curve that are drawn
 SHOWN = 4  # schedules of a choice that are drawn
 EARLY = 0.15  # share of a run above whose loss nothing is drawn, so that its end can be seen
 STROKES = ("fitted", "extrapolated", "extrapolated", "extrapolated")
-RANK = Axis("Rank of the schedule", "", "linear")
 TITLES = {"multi_power": "multi-power law", "annealing": "annealing law"}
 
 
@@ -97,7 +96,7 @@ def choice_figure(choice: ScheduleChoice) -> Figure:
     late = choice.best.schedule.warm_up + EARLY * choice.steps
     tops = [float(np.interp(late, s.x, s.y)) for s in series if isinstance(s, Line)]
     axis = Axis("Loss", "nats/token", "linear", high=max(tops))
-    return Figure("Predicted curves", Axis("Step", "steps", "linear"), axis, series, shade=RANK, name="schedule-curves",
+    return Figure("Predicted curves", Axis("Step", "steps", "linear"), axis, series, shade=_ranked(choice), name="schedule-curves",
                   note=_drawn_note(choice))  # fmt: skip
 
 
@@ -108,7 +107,14 @@ def rates_figure(choice: ScheduleChoice) -> Figure:
         at = np.unique(np.linspace(1, choice.steps, DRAWN).astype(int))
         series.append(Line(c.name, at, c.schedule.rates[at - 1], role=STROKES[i], group=float(i)))
     axes = Axis("Step", "steps", "linear"), Axis("Learning rate", "", "linear")
-    return Figure("Their learning rates", *axes, series, shade=RANK, name="schedule-rates", note=_drawn_note(choice))
+    return Figure(
+        "Their learning rates", *axes, series, shade=_ranked(choice), name="schedule-rates", note=_drawn_note(choice)
+    )
+
+
+def _ranked(choice: ScheduleChoice) -> Axis:
+    """The schedules drawn, the best first, as what colours stand for."""
+    return Axis("schedule", "", "linear", names={float(i): c.name for i, c in enumerate(_drawn(choice))})
 
 
 def _drawn_note(choice: ScheduleChoice) -> str:

@@ -346,7 +346,8 @@ def _by_law(law: CurveFit, plan: Schedule | None, seen: np.ndarray, ahead: np.nd
 
 
 def _learnt_basis(law: CurveFit | None, references: Sequence[TrainingCurve]) -> str:
-    parts = [f"what {len(references)} earlier runs did from the same share on"] if references else []
+    earlier = "an earlier run" if len(references) == 1 else f"{len(references)} earlier runs"
+    parts = [f"what {earlier} did from the same share on"] if references else []
     parts += [f"the {law.law.replace('_', '-')} law of {len(law.curves)} earlier curves"] if law is not None else []
     return " and ".join(parts)
 

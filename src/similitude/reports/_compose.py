@@ -240,7 +240,7 @@ def _title(fits: Sequence[Fit], plans: Sequence[Plan], given: Sequence[Any]) -> 
     if fits:
         name = fits[0].law.title or fits[0].law.name
         return f"{name[:1].upper()}{name[1:]} on {fits[0].runs.source}"
-    return " and ".join(dict.fromkeys(type(r).__name__ for r in given))
+    return "; ".join(dict.fromkeys(_titled(r)[0] for r in given))
 
 
 def _subtitle(fits: Sequence[Fit], plans: Sequence[Plan]) -> str:
