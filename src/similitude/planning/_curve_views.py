@@ -96,8 +96,8 @@ def choice_figure(choice: ScheduleChoice) -> Figure:
     late = choice.best.schedule.warm_up + EARLY * choice.steps
     tops = [float(np.interp(late, s.x, s.y)) for s in series if isinstance(s, Line)]
     axis = Axis("Loss", "nats/token", "linear", high=max(tops))
-    return Figure("Predicted curves", Axis("Step", "steps", "linear"), axis, series, shade=_ranked(choice), name="schedule-curves",
-                  note=_drawn_note(choice))  # fmt: skip
+    axes, note = (Axis("Step", "steps", "linear"), axis), _drawn_note(choice)
+    return Figure("Predicted curves", *axes, series, shade=_ranked(choice), name="schedule-curves", note=note)
 
 
 def rates_figure(choice: ScheduleChoice) -> Figure:
