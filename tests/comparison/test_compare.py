@@ -132,14 +132,16 @@ def test_a_comparison_shows_itself():
         ({"by": "model", "x": "C", "throughput": "loss"}, ArgumentError, "leave x out"),
         ({"by": "loss"}, DataError, "values; choose up to"),
         ({"by": "one"}, DataError, "has one value"),
-        ({"by": "few"}, DataError, "law 'power_floor' has 3 parameters"),
+        ({"by": "few", "law": "power_floor"}, DataError, "law 'power_floor' has 3 parameters"),
+        ({"by": "model", "x": "zero"}, DataError, "zero = 0; scales and scores must be positive"),
     ],
 )
 def test_what_cannot_be_compared(options, error, sentence):
     runs = pair(old, new)
     few = ["a"] * (len(runs) - 2) + ["b"] * 2
     columns = {"C": runs.column("C"), "loss": runs.column("loss"), "model": runs.labels("model"), "few": few}
-    table = sim.read_runs({**columns, "one": ["x"] * len(runs)}, check=False)
+    zero = np.r_[0.0, np.ones(len(runs) - 1)]
+    table = sim.read_runs({**columns, "one": ["x"] * len(runs), "zero": zero}, check=False)
     with pytest.raises(error, match=sentence):
         sim.compare(table, **options)
 
@@ -165,3 +167,23 @@ def test_compute_follows_from_size_and_tokens():
     found = sim.compare(runs, by="model", law="power")
     assert found.scale == "C"
     assert found.range[1] == pytest.approx(6 * 20 * 1e18)
+
+
+def test_accuracies_are_compared_as_errors():
+    x = np.repeat(np.geomspace(1e18, 1e21, 7), 2)
+    rng = np.random.default_rng(0)
+    error = np.r_[0.1 + 0.6 * (x / 1e18) ** -0.2, 0.1 + 0.5 * (x / 1e18) ** -0.2] * np.exp(
+        0.01 * rng.standard_normal(28)
+    )
+    table = {"C": np.tile(x, 2), "accuracy": 1 - error, "model": ["a"] * 14 + ["b"] * 14}
+    found = sim.compare(sim.read_runs(table, loss="accuracy", check=False), by="model", score="accuracy")
+    assert not found.higher_is_better
+    assert found.pairs[0].gaps[0].difference.value < 0
+    assert any("1 - accuracy" in a for a in found.assumptions)
+
+
+def test_without_a_law_three_runs_each_still_have_a_slope():
+    table = {"C": [1e18, 1e19, 1e20] * 2, "loss": [3.5, 3.12, 2.8, 3.9, 3.25, 2.7], "model": ["a"] * 3 + ["b"] * 3}
+    found = sim.compare(sim.read_runs(table), by="model")
+    assert found.law == "a*x^-c"
+    assert any("without a floor" in a for a in found.assumptions)

@@ -70,12 +70,12 @@ def compare(
         raise ArgumentError(f"level = {level:g}; expected a number between 0 and 1, such as 0.9")
     if not reach >= 1:
         raise ArgumentError(f"reach = {reach:g}; expected how many times beyond the largest run to look, 1 or more")
-    tables, scale, said = _tables(runs, by, law, x, score, throughput, best_of)
+    tables, scale, said, fits = _fits(runs, by, law, (x, score, throughput, best_of), level, seed)
     first = against if against is not None else next(iter(tables))
     if first not in tables:
         raise ArgumentError(f"no procedure '{first}'{did_you_mean(first, tables)} in {by} ({', '.join(tables)})")
     order = [first, *(k for k in tables if k != first)]
-    fits = {k: _fitted(scale.law, tables[k], level, seed) for k in order}
+    fits = {k: fits[k] for k in order}
     everything = np.concatenate([_along(scale, t) for t in tables.values()])
     span = float(everything.min()), float(everything.max())
     higher = _rises(scale, fits, span)
@@ -103,8 +103,33 @@ def compare(
     )
 
 
+def _fits(
+    runs: Runs, by: str, law: Law | str | None, asked: tuple[Any, ...], level: float, seed: int
+) -> tuple[dict[str, Runs], Scale, tuple[str, ...], dict[str, Fit]]:
+    """Tables, scale, what was assumed and each procedure's own fit; of no law named, the first of two that can be."""
+    if law is not None:
+        tables, scale, said = _tables(runs, by, get(law) if isinstance(law, str) else law, *asked)
+        return tables, scale, said, {k: _fitted(scale.law, t, level, seed) for k, t in tables.items()}
+    failed: SimilitudeError | None = None
+    for name, what in (("power_floor", "a power law with a floor"), ("power", "a power law without a floor")):
+        try:
+            tables, scale, said = _tables(runs, by, get(name), *asked)
+            fits = {k: _fitted(scale.law, t, level, seed) for k, t in tables.items()}
+        except (ArgumentError, SimilitudeError) as error:
+            if isinstance(error, ArgumentError):
+                raise
+            failed = failed or error
+            continue
+        said = (f"No law was named: each procedure follows {what}.", *said)
+        if failed is not None:
+            said = (said[0], f"A floor could not be fitted: {failed}", *said[1:])
+        return tables, scale, said, fits
+    assert failed is not None
+    raise failed
+
+
 def _tables(
-    runs: Runs, by: str, law: Law | str | None, x: str | None, score: str | None, hours: str | None, best_of: int | None
+    runs: Runs, by: str, chosen: Law, x: str | None, score: str | None, hours: str | None, best_of: int | None
 ) -> tuple[dict[str, Runs], Scale, tuple[str, ...]]:
     """Each procedure's runs with the law's inputs and `loss` as columns, the scale, and what was assumed."""
     groups = runs.kept.groups(by)
@@ -116,11 +141,7 @@ def _tables(
         raise DataError(
             f"{runs.source}: column '{by}' has {len(groups)} values; choose up to {MANY} with where, or another column"
         )
-    chosen = get(law) if isinstance(law, str) else law
     said = []
-    if chosen is None:
-        chosen = get("power_floor")
-        said.append("No law was named: each procedure follows a power law with a floor.")
     free = list(chosen.inputs)
     if len(free) > 1 and not {"N", "D"} <= set(free):
         raise ArgumentError(f"law '{chosen.name}' takes {', '.join(free)}: compare along one input, or N and D")
@@ -134,11 +155,21 @@ def _tables(
         scale = Scale(chosen, free[0], unit, {}, column)
         said.append(f"The scale is {column}{f' in {unit}' if unit else ''}.")
     tables = {}
+    turned = _is_share_that_rises(runs, inputs, output, hours, chosen)
+    if turned:
+        said.append(f"{output} rises and is a share, so 1 - {output} is compared: its law is that of an error.")
     for name, part in groups.items():
         columns = {k: _values(part, v, hours) for k, v in inputs.items()}
-        columns["loss"] = part.column(output)
+        columns["loss"] = 1 - part.column(output) if turned else part.column(output)
         good = np.all([np.isfinite(v) for v in columns.values()], axis=0)
         columns = {k: v[good] for k, v in columns.items()}
+        for column, values in columns.items():
+            if (values <= 0).any():
+                at = int(np.flatnonzero(values <= 0)[0])
+                what = output if column == "loss" else inputs[column]
+                raise DataError(
+                    f"{runs.source}, {by} = {name}: {what} = {values[at]:g}; scales and scores must be positive"
+                )
         if best_of is not None:
             columns = _best(columns, free[0], best_of)
         if len(columns["loss"]) < len(chosen.params):
@@ -150,6 +181,17 @@ def _tables(
     if best_of is not None:
         said.append(f"Of each procedure's runs the best in each 1/{best_of} of a decade of the scale was taken.")
     return tables, scale, tuple(said)
+
+
+def _is_share_that_rises(runs: Runs, inputs: Mapping[str, str], output: str, hours: str | None, law: Law) -> bool:
+    """Whether the score is an accuracy or the like, and the law one that falls to a floor."""
+    if len(inputs) > 1 or not any(p.relative == "output" for p in law.params.values()):
+        return False
+    x, y = _values(runs.kept, next(iter(inputs.values())), hours), runs.kept.column(output)
+    good = np.isfinite(x) & np.isfinite(y) & (x > 0)
+    if good.sum() < 3 or not ((y[good] > 0) & (y[good] < 1)).all() or np.ptp(y[good]) == 0:
+        return False
+    return bool(np.corrcoef(np.log(x[good]), y[good])[0, 1] > 0)
 
 
 def _scale_column(runs: Runs, x: str | None, hours: str | None) -> tuple[str, str]:
@@ -164,7 +206,9 @@ def _scale_column(runs: Runs, x: str | None, hours: str | None) -> tuple[str, st
         return x, str(unit or "")
     for name, unit in (("C", "FLOP"), ("N", "parameters"), ("D", "tokens")):
         try:
-            if np.ptp(np.log(_values(runs, name, None))) > 0.5:
+            values = _values(runs, name, None)
+            values = values[np.isfinite(values) & (values > 0)]
+            if values.size and values.max() > 1.65 * values.min():
                 return name, unit
         except SimilitudeError:
             continue
