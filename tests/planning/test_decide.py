@@ -214,3 +214,26 @@ def test_a_decision_shows_itself_and_is_json():
     assert document["flop"] == pytest.approx(1e21)
     page = sim.report([found])
     assert any(getattr(v, "title", "") == "Best inputs against cost" for s in page.sections for v in s.items)
+
+
+@pytest.mark.parametrize("name", [n for n, law in sim.laws.catalogue().items() if law.cost or len(law.inputs) > 3])
+def test_every_law_with_a_cost_or_many_inputs_ends_in_an_answer_or_a_sentence(name):
+    law = sim.laws.catalogue()[name]
+    known = next(iter(law.published.values()), None) or law.estimate(**law.example)
+    middle = {k: float(np.sqrt(np.prod(law.span[k]))) for k in law.inputs if k in law.span}
+    cost = law.cost or "*".join(law.inputs)
+    spend = float(cost_of(law, cost, None, {}, None)[0].of(middle))
+    try:
+        found = sim.decide(known, spend, cost=cost, extrapolate=True)
+    except QuestionError as error:
+        assert str(error)
+        return
+    assert found.cost.value <= spend * (1 + 1e-6)
+    for factor in (0.7, 1.4):  # no exchange of one input for another at the same cost is better
+        a, b = list(found.inputs)[:2]
+        moved = {k: v.value for k, v in found.inputs.items()} | dict(found.at)
+        moved[a] *= factor
+        moved[b] *= spend / float(cost_of(law, cost, None, {}, None)[0].of(moved))
+        if not found.binding and not set("(+") & set(cost):
+            value = float(known.value(**{k: moved[k] for k in law.inputs}))
+            assert value >= found.value.value - 1e-9

@@ -27,7 +27,8 @@ STEP = 1e-4  # of a central difference of exact slopes, in a logarithm
 LONGEST = 2.0  # the longest step in a logarithm
 TIGHT = 1e-13  # of the conditions of optimality, relative to the slopes in them
 GOOD = 1e-6  # what counts as solved
-LATTICE = {1: 241, 2: 61, 3: 25, 4: 13}  # points an axis where a start is looked for, by number of axes
+LATTICE = {0: 1, 1: 241, 2: 61, 3: 25}  # points an axis where a start is looked for, by number of axes
+SCATTERED = 8192  # points where there are more axes than a lattice can have
 FEW = 64  # rows that may each have a lattice of their own
 
 
@@ -235,9 +236,7 @@ class Space:
         """The lowest point of a lattice on the surface of the budget, a local minimum of it where there is one."""
         payer = self._payer(params)
         axes = [j for j in range(len(self.free)) if j != payer]
-        count = LATTICE.get(len(axes), 7)
-        shape = (count,) * len(axes)
-        points = np.array(list(itertools.product(*(np.linspace(self.low[j], self.high[j], count) for j in axes))))
+        points, shape = self._points(axes)
         out = np.empty((len(goal), len(self.free)))
         for i in range(len(goal)):
             one = _rows(params, np.array([i]))
@@ -248,6 +247,17 @@ class Space:
             height = np.where(np.isfinite(z[:, payer]) & np.isfinite(height), height, np.inf)
             out[i] = z[_lowest(height.reshape(shape))]
         return out
+
+    def _points(self, axes: list[int]) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Where to look along all inputs but the payer: a lattice, or points spread evenly where one is too large."""
+        if len(axes) in LATTICE:
+            count = LATTICE[len(axes)]
+            lines = (np.linspace(self.low[j], self.high[j], count) for j in axes)
+            return np.array(list(itertools.product(*lines))), (count,) * len(axes)
+        from scipy.stats import qmc
+
+        spread = qmc.Sobol(len(axes), seed=0).random(SCATTERED)
+        return self.low[axes] + spread * (self.high - self.low)[axes], (SCATTERED,)
 
     def _payer(self, params: Params) -> int:
         """The input that takes what the others leave: one whose cost rises with it, the widest box first."""
@@ -329,7 +339,7 @@ def _lowest(height: np.ndarray) -> int:
     none, the lowest point of all.
     """
     inner = np.isfinite(height)
-    for axis in range(height.ndim):
+    for axis in range(height.ndim if height.shape != (SCATTERED,) else 0):
         moved = np.moveaxis(height, axis, 0)
         ok = np.zeros(moved.shape, bool)
         ok[1:-1] = (moved[1:-1] <= moved[:-2]) & (moved[1:-1] <= moved[2:])
