@@ -256,7 +256,7 @@ class Space:
             return np.array(list(itertools.product(*lines))), (count,) * len(axes)
         from scipy.stats import qmc
 
-        spread = qmc.Sobol(len(axes), seed=0).random(SCATTERED)
+        spread = qmc.Sobol(len(axes), scramble=False).random(SCATTERED)
         return self.low[axes] + spread * (self.high - self.low)[axes], (SCATTERED,)
 
     def _payer(self, params: Params) -> int:

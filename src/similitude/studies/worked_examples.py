@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from similitude.laws import get
 from similitude.planning import decide, plan
 from similitude.studies._claim import ABOUT, checked
@@ -97,8 +99,25 @@ def _ratios(seed: int) -> Iterator[Item]:
         yield f"At 1e26 FLOP {label} asks for {found:.1f} tokens per parameter."
 
 
+def _vocabulary(seed: int) -> Iterator[Item]:
+    """How the best vocabulary grows with the other parameters when compute is divided over both and characters."""
+    known = next(iter(get("vocabulary").published.values()))
+    budgets = np.geomspace(0.01, 100, 9)
+    found = [decide(known, s, cost="6*(N_nv+N_v)*H", extrapolate=True).inputs for s in budgets]
+    logs = [np.log([f[name].value for f in found]) for name in ("N_nv", "N_v")]
+    yield checked(
+        "exponent of the best vocabulary parameters in the others",
+        "0.83",
+        "abstract and section 4",
+        float(np.polyfit(logs[0], logs[1], 1)[0]),
+        ABOUT,
+        remark="here 6 FLOP per parameter and character; the paper counts tokens, fewer with a larger vocabulary",
+    )
+
+
 STUDIES = (
     Declaration("sardana2024", "Beyond Chinchilla-optimal", "sardana2024", (), _serving, fixture=True),
+    Declaration("tao2024", "Scaling laws with vocabulary", "tao2024", (), _vocabulary, fixture=True),
     Declaration("krajewski2024", "Fine-grained mixture of experts", "krajewski2024", (), _experts, fixture=True),
     Declaration("chinchilla-variants", "Chinchilla: what each set asks for", "hoffmann2022", (), _ratios, fixture=True),
 )
