@@ -52,6 +52,8 @@ _HOME: dict[str, str] = {
     "lifetime_cost": "similitude.planning",
     "logged_schedule": "similitude.planning",
     "math": "similitude.math",
+    "mixture": "similitude.planning",
+    "mixture_laws": "similitude.planning",
     "noise_scale": "similitude.planning",
     "off_optimum": "similitude.planning",
     "paper": "similitude.laws",

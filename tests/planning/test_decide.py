@@ -225,9 +225,8 @@ def test_every_law_with_a_cost_or_many_inputs_ends_in_an_answer_or_a_sentence(na
     spend = float(cost_of(law, cost, None, {}, None)[0].of(middle))
     try:
         found = sim.decide(known, spend, cost=cost, extrapolate=True)
-    except QuestionError as error:
-        assert str(error)
-        return
+    except QuestionError:
+        return  # a sentence: any other error fails
     assert found.cost.value <= spend * (1 + 1e-6)
     for factor in (0.7, 1.4):  # no exchange of one input for another at the same cost is better
         a, b = list(found.inputs)[:2]

@@ -12,6 +12,7 @@ __all__ = ["QUESTIONS", "Planning", "question"]
 # name -> what it does; the text is also each command's own first line (a test compares them), its module _plan_<name>
 QUESTIONS: dict[str, str] = {
     "batch": "Find the batch: critical batch, noise scale, what a batch costs.",
+    "mix": "Choose the mixture of domains, within what each can give.",
     "parallel": "Rank the ways to spread training over accelerators that fit their memory.",
     "serve": "Find what serving takes: latency, throughput, cache and cost, or a lifetime.",
     "shape": "Find layers and widths for a number of parameters, or what a shape costs.",

@@ -32,6 +32,7 @@ DOMAIN = "domain"
     example={"c": 2.0, "k": 0.5, "t": -1.2},
     title="data mixing law",
     validity="One validation domain; shares that do not sum to one are allowed here, for probing.",
+    positive_inputs=False,  # a domain may be left out
     span={"r": (0.02, 0.9)},
 )
 def data_mixture(r, *, c, k, t):
@@ -52,6 +53,7 @@ def data_mixture(r, *, c, k, t):
     example={"c": 4.0, "t": -0.8},
     title="linear mixing law",
     validity="Ranks mixtures of 17 domains; one validation domain; models of one size and length.",
+    positive_inputs=False,
     span={"r": (0.02, 0.9)},
 )
 def data_mixture_linear(r, *, c, t):

@@ -13,6 +13,8 @@ from similitude.planning._largest import largest_model
 from similitude.planning._layout import Layout, Layouts
 from similitude.planning._lifetime import LifetimeCost, lifetime_cost
 from similitude.planning._make import plan
+from similitude.planning._mixture import Mixture, Proportion, mixture
+from similitude.planning._mixture_laws import mixture_laws
 from similitude.planning._noise_scale import NoiseScale, noise_scale
 from similitude.planning._off_optimum import off_optimum
 from similitude.planning._parallel import parallel_layouts
@@ -60,10 +62,12 @@ __all__ = [
     "Layouts",
     "LifetimeCost",
     "LrSensitivity",
+    "Mixture",
     "NoiseScale",
     "OffOptimum",
     "Optimum",
     "Plan",
+    "Proportion",
     "Regret",
     "Rescaled",
     "RoundPlan",
@@ -106,6 +110,8 @@ __all__ = [
     "largest_model",
     "lifetime_cost",
     "logged_schedule",
+    "mixture",
+    "mixture_laws",
     "noise_scale",
     "off_optimum",
     "parallel_layouts",
