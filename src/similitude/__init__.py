@@ -64,6 +64,7 @@ _HOME: dict[str, str] = {
     "published": "similitude.laws",
     "read_runs": "similitude.runs",
     "real": "similitude.laws",
+    "repetition": "similitude.planning",
     "report": "similitude.reports",
     "reproduce": "similitude.studies",
     "rescale_batch": "similitude.planning",

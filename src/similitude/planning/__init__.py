@@ -19,6 +19,7 @@ from similitude.planning._noise_scale import NoiseScale, noise_scale
 from similitude.planning._off_optimum import off_optimum
 from similitude.planning._parallel import parallel_layouts
 from similitude.planning._plan import Check, Curves, OffOptimum, Plan, Regret, RoundPlan, Sensitivity
+from similitude.planning._repetition import Repetition, RepetitionRow, repetition
 from similitude.planning._rescale import BatchChange, Rescaled, rescale_batch
 from similitude.planning._rules import TuningRule, TuningRules, tuning_rules
 from similitude.planning._run_events import RunEvent
@@ -69,6 +70,8 @@ __all__ = [
     "Plan",
     "Proportion",
     "Regret",
+    "Repetition",
+    "RepetitionRow",
     "Rescaled",
     "RoundPlan",
     "Rounded",
@@ -116,6 +119,7 @@ __all__ = [
     "off_optimum",
     "parallel_layouts",
     "plan",
+    "repetition",
     "rescale_batch",
     "runtime_front",
     "scaling_efficiency",
