@@ -39,11 +39,84 @@ def test_its_interval_covers():
     assert 0.84 <= held / 200 <= 0.96  # nominal 0.9, and three standard errors of 200
 
 
+def wandering(rng, count, memory, spread):
+    """Squared gradient norms (count,) that wander, their logarithm an autoregression of a spread."""
+    z = np.empty(count)
+    z[0] = rng.standard_normal()
+    for i in range(1, count):
+        z[i] = memory * z[i - 1] + np.sqrt(1 - memory**2) * rng.standard_normal()
+    return np.exp(spread * z)
+
+
+def scale_of(rng, squares, trace=500.0, dimension=100):
+    """The noise scale measured along squared gradients at batches 32 and 512."""
+    measured = []
+    for batch in (32, 512):
+        gradient = np.sqrt(squares[:, None] / dimension)
+        noise = rng.standard_normal((len(squares), dimension)) * np.sqrt(trace / dimension / batch)
+        measured.append(np.sum((gradient + noise) ** 2, axis=1))
+    return sim.noise_scale(*measured, batch_small=32, batch_big=512)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [16, 50, 200, 1000])
+@pytest.mark.parametrize(("memory", "spread"), [(0.0, 0.0), (0.8, 0.3), (0.95, 0.5)])
+def test_the_interval_holds_the_scale_of_the_period_measured(count, memory, spread):
+    """Exact where the gradient stays, wide where it wanders; three standard errors of 400 are 0.045."""
+    rng, held = np.random.default_rng(5), 0
+    for _ in range(400):
+        squares = wandering(rng, count, memory, spread)
+        found = scale_of(rng, squares).value
+        held += (found.low or 0) <= 500 / squares.mean() <= (found.high or np.inf)
+    assert held / 400 > 0.855
+    if spread == 0:
+        assert held / 400 < 0.945
+
+
+@pytest.mark.slow
+def test_the_interval_holds_the_long_run_scale_where_the_period_is_long():
+    """A memory of nine measurements, a hundred times shorter than the period; 0.85 at least is what it reaches."""
+    rng, held = np.random.default_rng(6), 0
+    for _ in range(400):
+        found = scale_of(rng, wandering(rng, 1000, 0.8, 0.3)).value
+        held += found.low <= 500 / np.exp(0.3**2 / 2) <= found.high
+    assert held / 400 > 0.83
+
+
+def test_smoothed_norms_are_told():
+    rng = np.random.default_rng(0)
+    small, big = norms(rng, 32, 200), norms(rng, 512, 200)
+    smooth = [np.convolve(v, np.ones(40) / 40, "valid") for v in (small, big)]
+    assert any("smoothed" in w for w in sim.noise_scale(*smooth, batch_small=32, batch_big=512).warnings)
+    assert not sim.noise_scale(small, big, batch_small=32, batch_big=512).warnings
+
+
+def test_windows_stand_where_they_were_measured():
+    rng = np.random.default_rng(0)
+    at = np.arange(200) * 50
+    found = sim.noise_scale(norms(rng, 32, 200), norms(rng, 512, 200), batch_small=32, batch_big=512, windows=4, at=at)
+    assert [s[0] for s in found.series] == [at[i : i + 50].mean() for i in range(0, 200, 50)]
+    assert found.along == "step"
+    with pytest.raises(ArgumentError, match="200 numbers"):
+        sim.noise_scale(norms(rng, 32, 200), norms(rng, 512, 200), batch_small=32, batch_big=512, at=[1.0])
+
+
+def test_noise_lost_in_the_gradient_is_none():
+    # the same norms at both batches, but for rounding
+    rng = np.random.default_rng(0)
+    small = 1 + 1e-3 * rng.standard_normal(40)
+    found = sim.noise_scale(small, 1 + 1e-3 * rng.standard_normal(40), batch_small=32, batch_big=512)
+    assert found.value.value >= 0
+    assert found.value.low == 0
+
+
 def test_per_example_norms_are_a_batch_of_one():
-    rng = np.random.default_rng(3)
-    examples = np.array([norms(rng, 1, 64).mean() for _ in range(300)])
-    found = sim.noise_scale(examples, norms(rng, 256, 300), batch_big=256)
-    assert found.value.low < 500 < found.value.high
+    rng, held = np.random.default_rng(3), 0
+    for _ in range(40):
+        examples = np.array([norms(rng, 1, 16).mean() for _ in range(40)])
+        found = sim.noise_scale(examples, norms(rng, 256, 40), batch_big=256)
+        held += found.value.low < 500 < found.value.high
+    assert held >= 30  # 36 nominal, less three standard errors
 
 
 def test_a_gradient_lost_in_noise_has_no_upper_end():
@@ -99,7 +172,8 @@ def test_a_table_reduces_as_pandas_does(tmp_path):
     rows[:10_000].write_parquet(tmp_path / "a.parquet")
     rows[10_000:].write_parquet(tmp_path / "b.parquet")
     whole = rows.to_pandas()
-    for source in (rows, rows.lazy(), tmp_path, str(tmp_path / "*.parquet")):
+    folders = str(tmp_path.parent / "*" / "[ab].parquet")
+    for source in (rows, rows.lazy(), tmp_path, str(tmp_path / "*.parquet"), folders):
         found = sim.steps_to_goal(source, [1.5, 1.01]).to_pandas()
         for goal in (1.5, 1.01):
             good = whole[whole["loss"] <= goal]
@@ -150,6 +224,7 @@ def test_a_missing_value_is_no_divergence():
     [
         (table(), {"metric": "los"}, ArgumentError, "did you mean 'loss'"),
         ("nowhere.parquet", {}, DataError, "no such file"),
+        ("nowhere/*.parquet", {}, DataError, "cannot be read"),
         (3, {}, ArgumentError, "not a int"),
         (table(), {"trial": "batch"}, ArgumentError, "asked for twice"),
         (table().rename({"trial": "last"}), {"trial": "last"}, ArgumentError, "is made here"),
@@ -183,7 +258,7 @@ def test_steps_and_examples_are_both_twice_their_least_at_the_critical_batch():
     assert (at.steps_over - 1) * (at.examples_over - 1) == pytest.approx(1)
 
 
-def test_published_steps_give_the_published_law():
+def test_published_steps_give_the_published_law(data_home):
     # Zhang et al. 2024, the notebook's cell 5: steps = a + b / B
     runs = datasets.load("critical-batch-size")
     found = sim.critical_batch(runs, by="model", steps="steps_to_target", bend=1)
@@ -260,7 +335,10 @@ def test_steps_of_measurements_carry_what_was_tried():
     assert found.curves[0].critical.value == pytest.approx(1000, rel=0.1)
 
 
-def goals(rng=None, shared=0.0, own=0.0, batches=2.0 ** np.arange(14, 24), losses=(4.0, 3.5, 3.0, 2.5)):
+TOKENS = 2.0 ** np.arange(14, 24)
+
+
+def goals(rng=None, shared=0.0, own=0.0, batches=TOKENS, losses=(4.0, 3.5, 3.0, 2.5)):
     """Steps to losses with Kaplan's critical batch, B_crit = 2e8 / L^(1 / 0.21), errors shared by a run and not."""
     rng = rng or np.random.default_rng(0)
     run, rows = shared * rng.standard_normal(len(batches)), []
@@ -401,7 +479,7 @@ def test_intervals_cover_a_bent_curve():
 def test_intervals_cover(k, batches):
     """Curves of any bend, whichever law was taken: 0.9 nominal, three standard errors of 400 are 0.045."""
     found = covered(400, k=k, noise=0.05, batches=BATCHES if batches == 10 else 2.0 ** np.arange(6, 13))
-    assert 0.84 < min(found.values())
+    assert min(found.values()) > 0.84
     assert max(found.values()) < 0.97
 
 

@@ -31,7 +31,7 @@ Examples:
 @click.option("--bend", type=float, help="Hold how sharply steps turn; 1 is McCandlish's law.  [default: chosen]")
 @click.option("--reach", metavar="VALUE", multiple=True, help="Reduce a table of measurements to steps to this goal.")
 @click.option("--metric", default="loss", show_default=True, help="With --reach, column of what is measured.")
-@click.option("--step", default="step", show_default=True, help="With --reach, column of the step.")
+@click.option("--step", default="step", show_default=True, help="Column of the step, with --reach or norms.")
 @click.option("--trial", default="trial", show_default=True, help="With --reach, columns that tell trials apart.")
 @click.option("--rises", is_flag=True, help="With --reach, the metric is good high.")
 @click.option("--seconds", metavar="S|BATCH=S,...", help="Of a step: at the smallest batch, or measured at several.")
@@ -70,6 +70,8 @@ def _noise(table: str, options: dict[str, Any]) -> Any:
         raise ArgumentError("a noise scale takes --small, --big and --batch-big: norms at two batches and their sizes")
     runs = read_runs(table, loss=options["big"], check=False)
     sizes = {k: options[k] for k in ("batch_small", "batch_big", "windows", "level")}
+    if options["step"] in runs.names:
+        sizes |= {"at": runs.column(options["step"]), "along": options["step"]}
     return noise_scale(runs.column(options["small"]), runs.column(options["big"]), **sizes)
 
 

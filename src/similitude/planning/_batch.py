@@ -26,9 +26,9 @@ TRIED = "last"  # the column of `steps_to_goal` that says how many steps were tr
 class CriticalBatch(Result):
     """Critical batches of workloads and goals, how they grow as the goal gets harder, and what a batch costs.
 
-    `choices` are batches of the first curve with what they cost, `decision` the best of them where the seconds of a
-    step are known. `growth` has an entry for each workload with three goals or more that are losses. Made by
-    `critical_batch`.
+    `choices` are batches with what they cost and `decision` the best of them where the seconds of a step are known,
+    both for `target`, the goal of the first workload that takes most steps. `growth` has an entry for each workload
+    with three goals or more that are losses. Made by `critical_batch`.
 
     >>> import similitude as sim
     >>> batch = [64, 128, 256, 512, 1024, 2048]
@@ -49,6 +49,11 @@ class CriticalBatch(Result):
         said = ", ".join(f"{c.title or 'critical batch'} {c.critical.text()}" for c in self.curves[:4])
         more = f", {len(self.curves) - 4} more" if len(self.curves) > 4 else ""
         return f"CriticalBatch({said}{more})"
+
+    @property
+    def target(self) -> BatchCurve:
+        """The curve that choices are for: of the first workload, the goal that takes most steps."""
+        return max((c for c in self.curves if c.name == self.curves[0].name), key=lambda c: c.steps_min.value)
 
     def adjusted(self, batch: float, steps: float, curve: int = 0) -> dict[str, float]:
         """Steps and examples that a run of `steps` at `batch` would take far above and far below the critical batch.
@@ -108,7 +113,8 @@ def critical_batch(
     `seconds` of a step and `accelerators` used are numbers or {batch: number}. Two numbers stand for the smallest
     batch: larger ones are spread over as many times the accelerators, at the same seconds. Measured seconds with one
     number of accelerators are of those accelerators. With `price`, dollars an hour of one, there is money; `days` asks
-    for the cheapest batch of the first curve that ends in time, `dollars` for the fastest that they pay for.
+    for the cheapest batch that ends in time, `dollars` for the fastest that they pay for; with several goals, to the
+    hardest of the first workload.
 
     Raises DataError for fewer than three batches that reach a goal, ArgumentError for columns that are not there and
     numbers that cannot be, QuestionError where no batch meets `days` and `dollars`.
@@ -128,13 +134,14 @@ def critical_batch(
     failed = [c for c in made if isinstance(c, str)]
     if not curves:
         raise DataError(failed[0] if failed else f"{source}: no batches with steps to a goal")
-    rates = read_rates(curves[0], seconds, accelerators, price)
-    choices = batch_choices(curves[0], rates)
-    decision = batch_decision(curves[0], rates, choices, days=days, dollars=dollars)
     names = dict.fromkeys(c.name for c in curves)
     growth = [g for n in names if (g := batch_growth([c for c in curves if c.name == n], level)) is not None]
     warnings = (*failed, *(w for c in curves for w in _warnings(c)))
-    return CriticalBatch(tuple(curves), choices, decision, tuple(growth), batch, level, warnings)
+    plain = CriticalBatch(tuple(curves), (), None, tuple(growth), batch, level, warnings)
+    rates = read_rates(plain.target, seconds, accelerators, price)
+    choices = batch_choices(plain.target, rates)
+    decision = batch_decision(plain.target, rates, choices, days=days, dollars=dollars)
+    return replace(plain, choices=choices, decision=decision)
 
 
 def _groups(

@@ -46,7 +46,7 @@ def _decision_text(made: CriticalBatch) -> Text:
         mark = ", beyond the batches measured" if c.beyond else ""
         said.append(
             f"Within {asked}: a batch of {format_quantity(c.batch)}{mark}, {(c.hours or 0) / 24:.3g} days{cost}, "
-            f"{c.steps:,.0f} steps on {c.accelerators:.3g} accelerators."
+            f"{c.steps:,.0f} steps on {_count(c.accelerators)} accelerators."
         )
     if len(d.front) == len(made.choices) > 2:
         said.append(
@@ -63,6 +63,10 @@ def _decision_text(made: CriticalBatch) -> Text:
             )
             said.append(f"{name}: a batch of {_batch(best)}{sure}.")
     return Text("Which batch", said, tone="headline")
+
+
+def _count(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}" if value >= 10 else f"{value:.3g}"
 
 
 def _batch(value: Interval) -> str:
@@ -156,7 +160,7 @@ def _growth_figure(growth: BatchGrowth, unit: str) -> Figure:
 def _choice_table(made: CriticalBatch) -> Table:
     first, rows = made.choices[0], []
     for c in made.choices:
-        more = () if c.hours is None else (f"{c.accelerators:.3g}", f"{c.hours:.3g}")
+        more = () if c.hours is None else (_count(c.accelerators), f"{c.hours:.3g}")
         more += () if c.dollars is None else (format_number(c.dollars, "$", 3),)
         rows.append((format_quantity(c.batch), f"{c.steps:,.0f}", format_quantity(c.examples), f"{c.steps_over:.2f}×",
                      f"{c.examples_over:.2f}×", *more, _mark(made, c)))  # fmt: skip
@@ -167,7 +171,7 @@ def _choice_table(made: CriticalBatch) -> Table:
     if made.decision is not None:
         note = "Steps by the law, time and cost by the seconds and accelerators given. Beaten: another is "
         note += "no slower and no dearer, and better in one."
-    title = f"What a batch costs{f', {made.curves[0].title}' if made.curves[0].title else ''}"
+    title = f"What a batch costs{f', {made.target.title}' if made.target.title else ''}"
     return Table(title, (*(Column(h, align="right") for h in heads), ""), rows, note)
 
 
@@ -198,19 +202,19 @@ def _note(made: CriticalBatch) -> str:
 def _steps_figure(made: CriticalBatch) -> Figure:
     series: list[Any] = []
     drawn = _drawn(made)
-    for group, name, c in drawn:
-        series.append(Points(name, c.batches, c.steps, group=group))
+    for group, _, c in drawn:
+        series.append(Points("runs", c.batches, c.steps, group=group))
         if c.unreached:
             b, tried = zip(*c.unreached, strict=True)
-            series.append(Points(f"{name}, goal not reached by then", b, tried, role="outlier", group=group))
+            series.append(Points("goal not reached by then", b, tried, role="outlier", group=group))
         inside = np.geomspace(min(c.batches), max(c.batches), 60)
-        series.append(Line(f"law, {name}", inside, c.steps_at(inside), group=group))
+        series.append(Line("law", inside, c.steps_at(inside), group=group))
         if 4 * c.critical.value > max(c.batches):
             beyond = np.geomspace(max(c.batches), 4 * c.critical.value, 30)
-            series.append(Line(f"law, {name}, extrapolated", beyond, c.steps_at(beyond), "extrapolated", group=group))
+            series.append(Line("law, extrapolated", beyond, c.steps_at(beyond), "extrapolated", group=group))
         at = float(c.steps_at(c.critical.value))
         low, high = c.critical.low, c.critical.high
-        series.append(Marker(f"critical, {name}", c.critical.value, at, x_low=low, x_high=high, group=group))
+        series.append(Marker("critical batch", c.critical.value, at, x_low=low, x_high=high, group=group))
     axes = Axis("Batch", made.unit, ticks="count"), Axis("Steps to the goal")
     return Figure("Steps against batch", *axes, series, _shade(drawn), name="steps", note=_note(made))
 
@@ -218,15 +222,15 @@ def _steps_figure(made: CriticalBatch) -> Figure:
 def _slope_figure(made: CriticalBatch) -> Figure:
     series: list[Any] = [Rule("perfect", PERFECT, "y"), Rule("wasted", WASTED, "y")]
     drawn = _drawn(made)
-    for group, name, c in drawn:
+    for group, _, c in drawn:
         x = [float(np.sqrt(s.low * s.high)) for s in c.slopes]
         values = [s.measured.value for s in c.slopes]
         # error bars of several curves would hide each other
         low, high = ([getattr(s.measured, k) for s in c.slopes] if len(drawn) == 1 else None for k in ("low", "high"))
-        series.append(Points(name, x, values, group=group, low=low, high=high))
+        series.append(Points("runs", x, values, group=group, low=low, high=high))
         b = np.geomspace(min(c.batches), max(c.batches), 60)
         ratio = (c.critical.value / b) ** c.k
-        series.append(Line(f"law, {name}", b, ratio / (1 + ratio), group=group))
+        series.append(Line("law", b, ratio / (1 + ratio), group=group))
     axes = Axis("Batch", made.unit, ticks="count"), Axis("Share of ideal scaling", scale="linear")
     note = f"Between neighbouring batches; 1 halves the steps of a doubled batch. {_note(made)}".strip()
     return Figure("Local slopes", *axes, series, _shade(drawn), name="slopes", note=note)
@@ -237,14 +241,14 @@ def _front_figure(made: CriticalBatch) -> Figure:
     series: list[Any] = []
     drawn = _drawn(made)
     single = len(drawn) == 1
-    for group, name, c in drawn:
+    for group, _, c in drawn:
         least = (1.0, 1.0) if single else (c.examples_min.value, c.steps_min.value)
         batch, steps = np.array(c.batches), np.array(c.steps)
-        series.append(Points(name, batch * steps / least[0], steps / least[1], group=group))
+        series.append(Points("runs", batch * steps / least[0], steps / least[1], group=group))
         b = np.geomspace(min(c.batches), max(*c.batches, 4 * c.critical.value), 60)
-        series.append(Line(f"law, {name}", b * c.steps_at(b) / least[0], c.steps_at(b) / least[1], group=group))
+        series.append(Line("law", b * c.steps_at(b) / least[0], c.steps_at(b) / least[1], group=group))
         b, s = c.critical.value, float(c.steps_at(c.critical.value))
-        series.append(Marker(f"critical, {name}", b * s / least[0], s / least[1], group=group))
+        series.append(Marker("critical batch", b * s / least[0], s / least[1], group=group))
     over = "" if single else " over the least"
     axes = Axis(f"Examples{over}"), Axis(f"Steps{over}")
     return Figure("Steps against examples", *axes, series, _shade(drawn), name="pareto", note=_note(made))

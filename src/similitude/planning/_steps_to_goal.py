@@ -142,7 +142,7 @@ def _scanned(source: Any) -> pl.LazyFrame:
             told = f"expected a folder of files of one kind ({', '.join(SCANS)}), found {', '.join(kinds) or 'none'}"
             raise DataError(f"{source}: {told}")
         path = path / f"*{kinds[0]}"
-    elif not path.exists() and "*" not in path.name:
+    elif not path.exists() and not set("*?[") & set(str(path)):
         raise DataError(f"{source}: no such file or folder")
     kind = path.suffix.lower()
     if kind not in SCANS:
