@@ -10,6 +10,7 @@ from similitude.laws.power import power
 from similitude.math import exp, log, maximum
 
 __all__ = [
+    "batch_bend",
     "batch_examples",
     "batch_regions",
     "batch_steps",
@@ -303,6 +304,25 @@ def batch_examples(B, *, E_min, B_crit):
     both share B_crit = E_min / S_min.
     """
     return E_min * (1 + B / B_crit)
+
+
+@law(
+    inputs={"B": EXAMPLES},
+    output=STEPS,
+    params={"S_min": positive(), "B_crit": scale_of("B", 0.1, 1.0, 10.0), "k": positive(0.5, 1.0, 2.0)},
+    source=paper("shallue2018", where="section 4.1"),
+    example={"S_min": 5000.0, "B_crit": 2000.0, "k": 2.0},
+    title="steps against batch with a bend",
+    validity="The learning rate tuned at every batch, one target.",
+    span={"B": (16.0, 1e5)},
+)
+def batch_bend(B, *, S_min, B_crit, k):
+    """Steps fall as one over the batch far below B_crit and no more far above it; k says how sharply they turn.
+
+    Use it where `batch_steps`, which is k = 1, turns too slowly or too fast for the measured steps. Trap: the paper
+    describes the regions and gives no formula; k is told from a range of batches well to both sides of B_crit only.
+    """
+    return S_min * (1 + (B_crit / B) ** k) ** (1 / k)
 
 
 @law(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from similitude.planning._batch import BatchChoice, BatchCurve, CriticalBatch, critical_batch
+from similitude.planning._batch import CriticalBatch, critical_batch
+from similitude.planning._batch_choice import BatchChoice, BatchDecision
+from similitude.planning._batch_curve import BatchCurve, BatchSlope
+from similitude.planning._batch_growth import BatchGrowth
 from similitude.planning._budget import Accelerator, Budget, accelerators, budget
 from similitude.planning._compound import CompoundScaling, Scaled, compound_scaling
 from similitude.planning._curves import CurveFit, CurvePrediction, fit_curves
@@ -47,6 +50,9 @@ __all__ = [
     "BatchChange",
     "BatchChoice",
     "BatchCurve",
+    "BatchDecision",
+    "BatchGrowth",
+    "BatchSlope",
     "Budget",
     "Candidate",
     "Check",

@@ -16,15 +16,17 @@ from similitude.planning._result import Result
 __all__ = ["NoiseScale", "noise_scale"]
 
 LEAST = 8  # measurements
+STRETCHES = 8  # of consecutive measurements, whose means are taken as independent
 
 
 @dataclass(frozen=True)
 class NoiseScale(Result):
     """The simple noise scale tr(S) / |G|^2 in the unit of the batch, over all measurements and along them.
 
-    `gradient` is |G|^2 and `noise` tr(S), each averaged over measurements before they are divided. Ends of the interval
-    are None where the measurements do not bound it: |G|^2 is then not told from zero. `series` holds the estimate in
-    consecutive windows. Made by `noise_scale`.
+    It is that of the period measured: the mean trace over the mean squared gradient. `gradient` is |G|^2 and `noise`
+    tr(S), each averaged over measurements before they are divided. Ends of the interval are None where the measurements
+    do not bound it: |G|^2 is then not told from zero. `series` holds (middle, estimate, low, high) of consecutive
+    windows, the middle counted in measurements, or in what was given as `at`. Made by `noise_scale`.
 
     >>> import similitude as sim
     >>> rng = np.random.default_rng(0)
@@ -41,6 +43,7 @@ class NoiseScale(Result):
     measurements: int
     correlation: float
     level: float
+    along: str = "measurement"
     series: tuple[tuple[float, float, float | None, float | None], ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -57,8 +60,9 @@ class NoiseScale(Result):
             ("autocorrelation", f"{self.correlation:.2f}"),
         ]
         note = (
-            f"Intervals at {self.level:.0%}; the ratio of averages, not the average of ratios. At this batch steps and "
-            "examples are both twice their least."
+            f"Intervals at {self.level:.0%}, of the period measured; the ratio of averages, not the average of ratios. "
+            "It foretells the critical batch where curvature is even and the learning rate well tuned: a low rate "
+            "makes it larger, and it grows during training."
         )
         items: list[Any] = [Table("Gradient noise scale", ("quantity", "value"), rows, note)]
         if self.warnings:
@@ -67,7 +71,7 @@ class NoiseScale(Result):
         if len(known) > 1:
             x, y, low, high = (np.array(v, float) for v in zip(*known, strict=True))
             band = Band(f"{self.level:.0%}", x, np.maximum(low, y / 100), high)
-            axes = Axis("Measurement", scale="linear"), Axis("Noise scale")
+            axes = Axis(self.along.capitalize(), scale="linear"), Axis("Noise scale")
             items.append(
                 Figure("Noise scale along training", *axes, [band, Line("noise scale", x, y)], name="noise-scale")
             )
@@ -81,6 +85,8 @@ def noise_scale(
     batch_small: float = 1.0,
     batch_big: float,
     windows: int = 1,
+    at: Sequence[float] | np.ndarray | None = None,
+    along: str = "step",
     level: float = 0.9,
 ) -> NoiseScale:
     """The noise scale from squared gradient norms at two batches, each (measurements,) in order of training.
@@ -88,8 +94,9 @@ def noise_scale(
     Per-example squared norms (their mean over the batch at each step) are a small batch of one. With B the batches,
     |G|^2 = (B_big big - B_small small) / (B_big - B_small) and tr(S) = (small - big) / (1/B_small - 1/B_big) are free
     of bias at every step; both are averaged, and then divided (McCandlish et al. 2018, appendix A). The interval
-    inverts the test of tr(S) - b |G|^2 = 0 (Fieller) with variances that allow for autocorrelation (Newey and West); it
-    is open where |G|^2 is not told from zero. `windows` splits the measurements to show how the scale moves.
+    inverts the test of tr(S) - b |G|^2 = 0 (Fieller) with Student's t on the means of eight consecutive stretches, so
+    that neighbours may be correlated; it is open where |G|^2 is not told from zero. `windows` splits the measurements
+    to show how the scale moves; `at` says where each was taken, in what `along` names.
 
     Raises ArgumentError for batches that do not grow or lengths that differ, DataError for fewer than eight
     measurements or values that are no squared norms.
@@ -115,13 +122,16 @@ def noise_scale(
         raise ArgumentError(f"level = {level:g}; expected a number between 0 and 1, such as 0.9")
     gradient = (batch_big * two - batch_small * one) / (batch_big - batch_small)
     noise = (one - two) / (1 / batch_small - 1 / batch_big)
+    places = np.arange(1.0, one.size + 1) if at is None else np.asarray(at, float).ravel()
+    if places.size != one.size or not np.isfinite(places).all():
+        raise ArgumentError(f"at: expected {one.size} numbers, as many as there are measurements")
     value, parts, correlation = _ratio(noise, gradient, level)
     series = []
     if windows > 1:
         for rows in np.array_split(np.arange(one.size), windows):
             if rows.size >= LEAST:
                 part = _ratio(noise[rows], gradient[rows], level)[0]
-                series.append((float(rows.mean()) + 1, part.value, part.low, part.high))
+                series.append((float(places[rows].mean()), part.value, part.low, part.high))
     return NoiseScale(
         value=value,
         gradient=parts[0],
@@ -130,8 +140,9 @@ def noise_scale(
         measurements=one.size,
         correlation=correlation,
         level=level,
+        along="measurement" if at is None else along,
         series=tuple(series),
-        warnings=_warnings(value, parts[0], series),
+        warnings=_warnings(value, parts[0], series, one.size, correlation),
     )
 
 
@@ -140,9 +151,10 @@ def _ratio(top: np.ndarray, bottom: np.ndarray, level: float) -> tuple[Interval,
     from scipy.stats import t as student
 
     pairs = np.column_stack([top, bottom])
-    covariance, lags = _long_run(pairs)
-    # a variance summed over lags rests on about n / lags independent stretches
-    t = float(student.ppf(0.5 + level / 2, max(len(top) / (lags + 1) - 1, 1)))
+    count = min(STRETCHES, len(pairs) // 2)
+    stretches = np.array([part.mean(0) for part in np.array_split(pairs, count)])
+    covariance = np.cov(stretches.T) / count
+    t = float(student.ppf(0.5 + level / 2, count - 1))
     s, g = pairs.mean(0)
     half = t * np.sqrt(np.diag(covariance))
     means = (
@@ -165,24 +177,20 @@ def _ratio(top: np.ndarray, bottom: np.ndarray, level: float) -> tuple[Interval,
     centred = bottom - bottom.mean()
     power = float(centred @ centred)
     correlation = float(centred[1:] @ centred[:-1] / power) if power > 0 else 0.0
-    value = float(s / g) if g > 0 else float("inf")
+    value = max(float(s / g), 0.0) if g > 0 else float("inf")
     return Interval(value, low, high), means, correlation
 
 
-def _long_run(pairs: np.ndarray) -> tuple[np.ndarray, int]:
-    """The covariance of the mean (2, 2) of correlated measurements by Newey and West's weights, and how many lags."""
-    n = len(pairs)
-    centred = pairs - pairs.mean(0)
-    total = centred.T @ centred / n
-    lags = int(np.ceil(1.5 * n ** (1 / 3)))
-    for lag in range(1, min(lags, n - 1) + 1):
-        cross = centred[lag:].T @ centred[:-lag] / n
-        total += (1 - lag / (lags + 1)) * (cross + cross.T)
-    return total / max(n - 1, 1), lags
-
-
-def _warnings(value: Interval, gradient: Interval, series: list[Any]) -> tuple[str, ...]:
+def _warnings(
+    value: Interval, gradient: Interval, series: list[Any], count: int, correlation: float
+) -> tuple[str, ...]:
     said = []
+    memory = (1 + correlation) / max(1 - correlation, 1e-9)
+    if memory > count / STRETCHES / 2:
+        said.append(
+            "Measurements follow one another closely (smoothed, or a gradient that wanders slowly): the interval may "
+            "be too narrow for any other period; log raw norms, or more of them."
+        )
     if gradient.value <= 0:
         said.append(
             "The squared gradient is not above zero on average: the noise scale is larger than these batches can tell."
