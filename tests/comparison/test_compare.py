@@ -6,9 +6,10 @@ import json
 
 import numpy as np
 import pytest
+from scipy.stats import f as f_distribution
 
 import similitude as sim
-from similitude._errors import ArgumentError, DataError
+from similitude._errors import ArgumentError, DataError, QuestionError
 
 
 def pair(first, second, *, noise=0.002, seed=0, x=None, repeats=2):
@@ -113,6 +114,85 @@ def test_the_best_of_a_sweep_is_taken():
     assert found.fits["a"].values["c"] == pytest.approx(0.08, abs=1e-6)
 
 
+def test_the_f_test_is_that_of_two_regression_lines():
+    """Equal exponents against own: for a power law the classic comparison of two slopes of log loss on log scale."""
+    u = np.linspace(0, 7, 8)
+    pattern = np.array([1, -1, -1, 1, 1, -1, 1, -1.0])  # all of one size: Huber's loss is then the square
+    logs = np.concatenate([2 - 0.08 * u + 0.01 * pattern, 2.1 - 0.083 * u - 0.01 * pattern[::-1]])
+    table = {"C": np.tile(np.exp(u) * 1e18, 2), "loss": np.exp(logs), "model": ["a"] * 8 + ["b"] * 8}
+    found = sim.compare(sim.read_runs(table, check=False), by="model", law="power").pairs[0]
+    second = np.repeat([0.0, 1.0], 8)
+    one, both = np.ones(16), np.tile(u, 2)
+    squares = [
+        np.sum((logs - d @ np.linalg.lstsq(d, logs, rcond=None)[0]) ** 2)
+        for d in (np.column_stack([one, second, both]), np.column_stack([one, second, both, second * both]))
+    ]
+    expected = f_distribution.sf((squares[0] - squares[1]) / (squares[1] / 12), 1, 12)
+    assert next(m.p for m in found.models if m.sharing == "floor and exponents") == pytest.approx(expected, rel=0.01)
+
+
+def test_who_wins_agrees_with_the_interval():
+    for seed in range(6):
+        found = sim.compare(pair(old, lambda x: 0.999 * old(x), seed=seed, noise=0.002), by="model", law="power")
+        for gap in found.pairs[0].gaps:
+            inside = gap.difference.low < 0 < gap.difference.high
+            assert inside == (0.05 < gap.wins < 0.95)
+            assert abs(gap.wins_new - 0.5) <= abs(gap.wins - 0.5)
+
+
+def test_what_the_scale_buys():
+    found = sim.compare(pair(old, new, noise=1e-6), by="model", law="power", at=1e22)
+    score = next(s for s in found.scores["new"] if s.at == 1e22)
+    assert score.value.value == pytest.approx(new(1e22), rel=1e-4)
+    assert score.doubling.value == pytest.approx(new(2e22) - new(1e22), rel=1e-3)
+
+
+def alike(shared, own, seed):
+    """Runs of two procedures made in pairs whose luck is partly shared."""
+    rng = np.random.default_rng(seed)
+    x = np.repeat(np.geomspace(1e18, 1e21, 8), 2)
+    luck = shared * rng.standard_normal(x.size)
+    noisy = [f(x) * np.exp(luck + own * rng.standard_normal(x.size)) for f in (old, new)]
+    label = ["old"] * x.size + ["new"] * x.size
+    table = {"C": np.tile(x, 2), "loss": np.concatenate(noisy), "pair": [f"p{i}" for i in range(x.size)] * 2}
+    return sim.read_runs({**table, "model": label, "alone": [f"r{i}" for i in range(2 * x.size)]}, check=False)
+
+
+def test_luck_that_pairs_share_cancels():
+    runs = alike(0.01, 0.002, 3)
+    widths = []
+    for blocks in (None, "pair"):
+        found = sim.compare(runs, by="model", law="power", blocks=blocks)
+        at = found.pairs[0].crossings[0].at
+        assert at.low < 1e20 < at.high
+        widths.append(np.log(at.high / at.low))
+    assert widths[1] < 0.5 * widths[0]
+    assert found.pairs[0].paired.startswith("16 blocks hold runs of both")
+
+
+def test_checkpoints_of_a_run_are_not_taken_for_runs():
+    runs = pair(old, new, repeats=1)
+    columns = {k: np.repeat(runs.column(k), 3) for k in ("C", "loss")}
+    columns["C"] = columns["C"] * np.tile([0.25, 0.5, 1.0], len(runs))
+    columns["loss"] = columns["loss"] * np.tile([4, 2, 1.0], len(runs)) ** 0.1
+    table = {**columns, "model": np.repeat(runs.labels("model"), 3), "run": np.repeat(np.arange(len(runs)), 3)}
+    found = sim.compare(sim.read_runs(table, check=False), by="model", law="power")
+    assert all(f.offset is not None for f in found.fits.values())
+    assert found.pairs[0].fit.offset is not None
+
+
+def test_a_law_in_size_and_tokens_is_chosen_where_both_vary():
+    known = sim.laws.chinchilla.published["besiroglu2024"]
+    parts = [sim.simulate(known, noise=0.001, seed=i) for i in range(2)]
+    columns = {k: np.concatenate([p.column(k) for p in parts]) for k in ("N", "D", "loss")}
+    table = {**columns, "data": ["a"] * len(parts[0]) + ["b"] * len(parts[1])}
+    found = sim.compare(sim.read_runs(table), by="data")
+    assert found.scale == "compute"
+    assert "chinchilla" not in found.assumptions[0]
+    assert "E + A/N^alpha + B/D^beta" in found.assumptions[0]
+    assert sim.compare(sim.read_runs(table), by="data", x="N").scale == "N"
+
+
 def test_a_comparison_shows_itself():
     found = sim.compare(pair(old, new), by="model", law="power")
     document = json.loads(json.dumps(found.to_dict()))
@@ -132,6 +212,8 @@ def test_a_comparison_shows_itself():
         ({"by": "model", "x": "C", "throughput": "loss"}, ArgumentError, "leave x out"),
         ({"by": "loss"}, DataError, "values; choose up to"),
         ({"by": "one"}, DataError, "has one value"),
+        ({"by": "model", "law": "power", "blocks": "trio"}, QuestionError, "3 blocks cannot carry the 4 parameters"),
+        ({"by": "model", "blocks": "each"}, DataError, "0 values that two procedures share"),
         ({"by": "few", "law": "power_floor"}, DataError, "law 'power_floor' has 3 parameters"),
         ({"by": "model", "x": "zero"}, DataError, "zero = 0; scales and scores must be positive"),
     ],
@@ -140,6 +222,8 @@ def test_what_cannot_be_compared(options, error, sentence):
     runs = pair(old, new)
     few = ["a"] * (len(runs) - 2) + ["b"] * 2
     columns = {"C": runs.column("C"), "loss": runs.column("loss"), "model": runs.labels("model"), "few": few}
+    columns["each"] = [f"r{i}" for i in range(len(runs))]
+    columns["trio"] = [f"t{i % 3}" for i in range(len(runs))]
     zero = np.r_[0.0, np.ones(len(runs) - 1)]
     table = sim.read_runs({**columns, "one": ["x"] * len(runs), "zero": zero}, check=False)
     with pytest.raises(error, match=sentence):
@@ -187,3 +271,24 @@ def test_without_a_law_three_runs_each_still_have_a_slope():
     found = sim.compare(sim.read_runs(table), by="model")
     assert found.law == "a*x^-c"
     assert any("without a floor" in a for a in found.assumptions)
+
+
+@pytest.mark.slow
+def test_intervals_of_the_crossing_cover_in_blocks():
+    for shared, own in ((0.01, 0.003), (0.0, 0.01)):
+        held = 0
+        for seed in range(400):
+            found = sim.compare(alike(shared, own, seed), by="model", law="power", blocks="pair")
+            held += any((low or 0) <= 1e20 <= (high or np.inf) for low, high in found.pairs[0].undecided)
+        assert 0.86 <= held / 400 <= 0.94, (shared, held / 400)
+
+
+@pytest.mark.slow
+def test_the_f_test_holds_its_level():
+    """Two procedures with one exponent, levels of their own: a tenth of the tests are below a tenth."""
+    small = 0
+    for seed in range(400):
+        runs = pair(old, lambda x: 1.03 * old(x), seed=seed, noise=0.01)
+        found = sim.compare(runs, by="model", law="power", reach=1)
+        small += next(m.p for m in found.pairs[0].models if m.sharing == "floor and exponents") < 0.1
+    assert 0.06 <= small / 400 <= 0.14

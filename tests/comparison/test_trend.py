@@ -58,6 +58,25 @@ def test_a_saturating_metric_is_no_inverted_u():
     assert any("would have said inverted U" in w for w in found.warnings)
 
 
+def test_a_steep_power_law_is_not_sudden():
+    """A metric that saturates within a step of its scales looks like a jump at the end of them."""
+    for count in (4, 5, 8):
+        u = np.linspace(0, 3, count)
+        noise = 0.01 * np.random.default_rng(2).standard_normal(count)
+        assert sim.trend(10**u * 1e7, 1 - 10 ** (-1.5 * u) + noise).kind in ("rising", "cannot say")
+    # the same with repeats, which tell the levels apart well
+    u = np.repeat(np.linspace(0, 3, 4), 50)
+    noise = 0.1 * np.random.default_rng(2).standard_normal(200)
+    assert sim.trend(10**u * 1e7, 1 - 10 ** (-1.5 * u) + noise).kind == "rising"
+
+
+def test_a_turn_that_is_not_told_is_not_ruled_out():
+    late = 4 / 9 * (U - 2) ** 2
+    found = sim.trend(SIZES, late + 0.05 * np.random.default_rng(1).standard_normal(8))
+    assert found.kind == "falling"
+    assert any("a turn there is not ruled out" in w for w in found.warnings)
+
+
 def test_false_turns_stay_below_their_level():
     rng = np.random.default_rng(11)
     for name, shape in {"line": 0.1 * U, "saturating": 1 - 10 ** (-0.5 * U), "flat": 0 * U}.items():

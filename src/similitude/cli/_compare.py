@@ -42,7 +42,7 @@ Examples:
     "--hold-out", default="largest 20%", show_default=True, help="The runs to forecast, largest by compute, kept out."
 )
 @click.option("--by", metavar="COLUMN", help="Compare procedures: the values of this column, and where they cross.")
-@click.option("--law", "law", metavar="NAME", help="The law of each procedure, for --by.  [default: power_floor]")
+@click.option("--law", "law", metavar="NAME", help="The law of each procedure, for --by.  [default: chosen and said]")
 @click.option("--x", "x", metavar="COLUMN", help="The scale, for --by and --trend.  [default: C, else N or D]")
 @click.option("--score", metavar="COLUMN", help="What is compared, for --by.  [default: the loss]")
 @click.option("--against", metavar="VALUE", help="The procedure others are compared with.  [default: the first]")
@@ -50,6 +50,7 @@ Examples:
 @click.option("--reach", type=float, default=100.0, show_default=True, help="Follow curves so far beyond the runs.")
 @click.option("--throughput", metavar="COLUMN", help="Tokens a second: compare at equal hours, D over this.")
 @click.option("--best-of", type=int, metavar="BINS", help="Keep the best run in each of BINS a decade of the scale.")
+@click.option("--blocks", metavar="COLUMN", help="Runs made alike by each procedure have equal values of this.")
 @click.option("--trend", metavar="COLUMN", help="Class the trend of this metric over the scale: rising, U, sudden ...")
 @click.option("--level", type=float, metavar="LEVEL", help="Of intervals.  [default: 0.9; 0.95 for --trend]")
 @click.option("--input", "inputs", metavar="INPUT=COLUMN", multiple=True, help="Column of an input, e.g. x=D.")
@@ -82,7 +83,7 @@ def command(runs: tuple[str, ...], names: tuple[str, ...], hold_out: str, as_jso
 def _procedures(table: Runs, options: dict[str, Any]) -> Any:
     from similitude.comparison import compare
 
-    asked = {k: options[k] for k in ("x", "score", "against", "throughput", "best_of", "reach")}
+    asked = {k: options[k] for k in ("x", "score", "against", "throughput", "best_of", "blocks", "reach")}
     law = None if options["law"] is None else find_law(options["law"], table)
     more = {"level": options["level"] or 0.9, "seed": options["seed"], "at": list(options["at"]) or None}
     return compare(table, options["by"], law=law, **asked, **more)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from similitude.comparison._compare import compare
-from similitude.comparison._result import Comparison, Crossing, Gap, Pair, SharedModel
+from similitude.comparison._result import Comparison, Crossing, Gap, Pair, Score, SharedModel
 from similitude.comparison._trend import Trend, trend
 
-__all__ = ["Comparison", "Crossing", "Gap", "Pair", "SharedModel", "Trend", "compare", "trend"]
+__all__ = ["Comparison", "Crossing", "Gap", "Pair", "Score", "SharedModel", "Trend", "compare", "trend"]

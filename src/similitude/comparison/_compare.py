@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from similitude._errors import ArgumentError, DataError, SimilitudeError, did_you_mean
-from similitude.comparison._crossing import crossings_of, gaps_of, verdict_of
-from similitude.comparison._joint import SHARINGS, SIDE, Scale, joint_law, own, shared_names
-from similitude.comparison._result import Comparison, Pair, SharedModel
-from similitude.fitting import Fit, Intervals, fit
-from similitude.laws import Law, get
-from similitude.runs import Runs, read_runs
+from similitude._errors import ArgumentError, did_you_mean
+from similitude.comparison._crossing import interval_of
+from similitude.comparison._joint import Scale
+from similitude.comparison._models import Where, pair_of
+from similitude.comparison._procedures import Asked, Procedures, along, read_procedures
+from similitude.comparison._result import Comparison, Pair, Score
+from similitude.fitting import Fit
+from similitude.laws import Law
+from similitude.runs import Runs
 
 __all__ = ["compare"]
 
 REACH = 100.0
-HELD = 0.8  # the share of the log range of the scale below which runs train, for the held-out error
-MANY = 8  # procedures; beyond, pairs are no longer read
 
 
 def compare(
@@ -35,24 +34,27 @@ def compare(
     reach: float = REACH,
     throughput: str | None = None,
     best_of: int | None = None,
+    blocks: str | None = None,
     level: float = 0.9,
     seed: int = 0,
 ) -> Comparison:
     """Which procedure wins at scale: the runs of each value of the column `by`, compared by their laws.
 
-    `law` is fitted to each procedure; by default `power_floor` along one scale, `x`: compute where runs have it, else
-    the one of N and D that varies. A law in N and D is compared along compute, each procedure dividing it as is best
-    for itself. `score` names the column that is compared (the loss); a score that rises with scale is better high.
-    `throughput` names a column of tokens a second: the scale is then hours, D over the measured rate, so that classes
-    of equal time are compared and not of equal FLOP. `best_of` keeps the best run in each of so many bins a decade,
-    for sweeps over settings. `against` is the procedure others are compared with (the first). `at` adds scales to
-    judge; `reach` is how far beyond the largest run curves are followed.
+    `law` is fitted to each procedure. By default it is `chinchilla` where runs of each vary N and D on their own, else
+    `power_floor` along one scale, `x`: compute where runs have it, else the one of N and D that varies. A law in N and
+    D is compared along compute, each procedure dividing it as is best for itself. `score` names the column that is
+    compared (the loss); a score that rises with scale is better high. `throughput` names a column of tokens a second:
+    the scale is then hours, D over the measured rate, so that classes of equal time are compared and not of equal FLOP.
+    `best_of` keeps the best run in each of so many bins a decade, for sweeps over settings. `blocks` names a column
+    whose equal values mark runs made alike by each procedure (size, tokens, seed): what they share then cancels from
+    differences. `against` is the procedure others are compared with (the first). `at` adds scales to judge; `reach` is
+    how far beyond the largest run curves are followed.
 
     Both procedures are fitted as one law with everything, floor and exponents, exponents, the floor or nothing in
-    common, told apart by AICc and held-out error. Differences, multiples and crossings are those of the last, which
-    assumes least: shared exponents would rule crossings out. The crossing's interval is the set of scales at which the
-    difference is not told from zero at `level` (Fieller's construction by profile likelihood): it may be open, or not
-    exist.
+    common, told apart by AICc, an F test and held-out error. Differences, multiples and crossings are those of the
+    last, which assumes least: shared exponents would rule crossings out. The crossing's interval is the set of scales
+    at which the difference is not told from zero at `level` (Fieller's construction by profile likelihood): it may be
+    open, or not exist. Who wins at a scale is the confidence of that same profile, one-sided.
 
     Raises ArgumentError for columns and laws that do not fit, DataError for procedures with too few runs.
 
@@ -70,179 +72,59 @@ def compare(
         raise ArgumentError(f"level = {level:g}; expected a number between 0 and 1, such as 0.9")
     if not reach >= 1:
         raise ArgumentError(f"reach = {reach:g}; expected how many times beyond the largest run to look, 1 or more")
-    tables, scale, said, fits = _fits(runs, by, law, (x, score, throughput, best_of), level, seed)
-    first = against if against is not None else next(iter(tables))
-    if first not in tables:
-        raise ArgumentError(f"no procedure '{first}'{did_you_mean(first, tables)} in {by} ({', '.join(tables)})")
-    order = [first, *(k for k in tables if k != first)]
-    fits = {k: fits[k] for k in order}
-    everything = np.concatenate([_along(scale, t) for t in tables.values()])
+    asked = Asked(x, score, throughput, best_of, blocks)
+    read = read_procedures(runs, by, law, asked, level, seed)
+    first = against if against is not None else next(iter(read.tables))
+    if first not in read.tables:
+        raise ArgumentError(
+            f"no procedure '{first}'{did_you_mean(first, read.tables)} in {by} ({', '.join(read.tables)})"
+        )
+    order = [first, *(k for k in read.tables if k != first)]
+    everything = np.concatenate([along(read.scale, t) for t in read.tables.values()])
     span = float(everything.min()), float(everything.max())
-    higher = _rises(scale, fits, span)
-    spots = _spots(at, span, reach, scale.unit)
+    where = Where(span, reach, _spots(at, span, reach), _rises(read.scale, read.fits, span), level, seed)
     pairs = tuple(
-        _pair(scale, (first, tables[first]), (k, tables[k]), (span, reach, spots), higher, level, seed)
+        pair_of(read.scale, (first, read.tables[first]), (k, read.tables[k]), where, blocked=blocks is not None)
         for k in order[1:]
     )
+    return _result(by, read, tuple(order), pairs, where)
+
+
+def _result(by: str, read: Procedures, order: tuple[str, ...], pairs: tuple[Pair, ...], where: Where) -> Comparison:
+    scale, fits = read.scale, {k: read.fits[k] for k in order}
+    points = {k: {"x": tuple(along(scale, t)), "y": tuple(t.column("loss"))} for k, t in read.tables.items()}
     return Comparison(
         by=by,
         law=scale.law.text(),
         scale=scale.label or scale.name,
         unit=scale.unit,
-        names=tuple(order),
+        names=order,
         fits=fits,
         pairs=pairs,
-        level=level,
-        range=span,
-        reach=reach,
-        higher_is_better=higher,
-        assumptions=said,
-        warnings=_warnings(fits),
-        curves={k: _curve(scale, f, span, reach, level) for k, f in fits.items()},
-        points={k: {"x": tuple(_along(scale, t)), "y": tuple(t.column("loss"))} for k, t in tables.items()},
+        level=where.level,
+        range=where.span,
+        reach=where.reach,
+        higher_is_better=where.higher,
+        assumptions=read.said,
+        warnings=_warnings(fits, pairs),
+        scores={k: _scores(scale, f, where) for k, f in fits.items()},
+        curves={k: _curve(scale, f, where.span, where.reach, where.level) for k, f in fits.items()},
+        points=points,
     )
 
 
-def _fits(
-    runs: Runs, by: str, law: Law | str | None, asked: tuple[Any, ...], level: float, seed: int
-) -> tuple[dict[str, Runs], Scale, tuple[str, ...], dict[str, Fit]]:
-    """Tables, scale, what was assumed and each procedure's own fit; of no law named, the first of two that can be."""
-    if law is not None:
-        tables, scale, said = _tables(runs, by, get(law) if isinstance(law, str) else law, *asked)
-        return tables, scale, said, {k: _fitted(scale.law, t, level, seed) for k, t in tables.items()}
-    failed: SimilitudeError | None = None
-    for name, what in (("power_floor", "a power law with a floor"), ("power", "a power law without a floor")):
-        try:
-            tables, scale, said = _tables(runs, by, get(name), *asked)
-            fits = {k: _fitted(scale.law, t, level, seed) for k, t in tables.items()}
-        except (ArgumentError, SimilitudeError) as error:
-            if isinstance(error, ArgumentError):
-                raise
-            failed = failed or error
-            continue
-        said = (f"No law was named: each procedure follows {what}.", *said)
-        if failed is not None:
-            said = (said[0], f"A floor could not be fitted: {failed}", *said[1:])
-        return tables, scale, said, fits
-    assert failed is not None
-    raise failed
+def _scores(scale: Scale, made: Fit, where: Where) -> tuple[Score, ...]:
+    """The score at each scale that is judged, and what twice the scale adds to it."""
 
+    def at(log_x: float) -> Any:
+        return lambda p: scale.value(p, log_x)
 
-def _tables(
-    runs: Runs, by: str, chosen: Law, x: str | None, score: str | None, hours: str | None, best_of: int | None
-) -> tuple[dict[str, Runs], Scale, tuple[str, ...]]:
-    """Each procedure's runs with the law's inputs and `loss` as columns, the scale, and what was assumed."""
-    groups = runs.kept.groups(by)
-    if len(groups) < 2:
-        raise DataError(
-            f"{runs.source}: column '{by}' has one value, {next(iter(groups), 'none')!r}; comparing takes two"
-        )
-    if len(groups) > MANY:
-        raise DataError(
-            f"{runs.source}: column '{by}' has {len(groups)} values; choose up to {MANY} with where, or another column"
-        )
-    said = []
-    free = list(chosen.inputs)
-    if len(free) > 1 and not {"N", "D"} <= set(free):
-        raise ArgumentError(f"law '{chosen.name}' takes {', '.join(free)}: compare along one input, or N and D")
-    output = score or "loss"
-    if len(free) > 1:
-        inputs, scale = {k: k for k in free}, Scale(chosen, "compute", "FLOP", {})
-        said.append("Compute is 6 N D, divided over N and D as is best for each procedure.")
-    else:
-        column, unit = _scale_column(runs, x, hours)
-        inputs = {free[0]: column}
-        scale = Scale(chosen, free[0], unit, {}, column)
-        said.append(f"The scale is {column}{f' in {unit}' if unit else ''}.")
-    tables = {}
-    turned = _is_share_that_rises(runs, inputs, output, hours, chosen)
-    if turned:
-        said.append(f"{output} rises and is a share, so 1 - {output} is compared: its law is that of an error.")
-    for name, part in groups.items():
-        columns = {k: _values(part, v, hours) for k, v in inputs.items()}
-        columns["loss"] = 1 - part.column(output) if turned else part.column(output)
-        good = np.all([np.isfinite(v) for v in columns.values()], axis=0)
-        columns = {k: v[good] for k, v in columns.items()}
-        for column, values in columns.items():
-            if (values <= 0).any():
-                at = int(np.flatnonzero(values <= 0)[0])
-                what = output if column == "loss" else inputs[column]
-                raise DataError(
-                    f"{runs.source}, {by} = {name}: {what} = {values[at]:g}; scales and scores must be positive"
-                )
-        if best_of is not None:
-            columns = _best(columns, free[0], best_of)
-        if len(columns["loss"]) < len(chosen.params):
-            raise DataError(
-                f"{runs.source}, {by} = {name}: {len(columns['loss'])} runs with {', '.join(inputs.values())} and "
-                f"{output}; law '{chosen.name}' has {len(chosen.params)} parameters"
-            )
-        tables[name] = replace(read_runs(columns, loss="loss", check=False), source=f"{runs.source}, {by} = {name}")
-    if best_of is not None:
-        said.append(f"Of each procedure's runs the best in each 1/{best_of} of a decade of the scale was taken.")
-    return tables, scale, tuple(said)
+    def doubled(log_x: float) -> Any:
+        return lambda p: scale.value(p, log_x + np.log(2)) - scale.value(p, log_x)
 
-
-def _is_share_that_rises(runs: Runs, inputs: Mapping[str, str], output: str, hours: str | None, law: Law) -> bool:
-    """Whether the score is an accuracy or the like, and the law one that falls to a floor."""
-    if len(inputs) > 1 or not any(p.relative == "output" for p in law.params.values()):
-        return False
-    x, y = _values(runs.kept, next(iter(inputs.values())), hours), runs.kept.column(output)
-    good = np.isfinite(x) & np.isfinite(y) & (x > 0)
-    if good.sum() < 3 or not ((y[good] > 0) & (y[good] < 1)).all() or np.ptp(y[good]) == 0:
-        return False
-    return bool(np.corrcoef(np.log(x[good]), y[good])[0, 1] > 0)
-
-
-def _scale_column(runs: Runs, x: str | None, hours: str | None) -> tuple[str, str]:
-    """The column that is the scale, with its unit."""
-    if hours is not None:
-        if x is not None:
-            raise ArgumentError("throughput makes hours the scale: leave x out")
-        return "hours", "hours"
-    if x is not None:
-        _values(runs, x, None)
-        unit = runs.units.get(x) if hasattr(runs, "units") else None
-        return x, str(unit or "")
-    for name, unit in (("C", "FLOP"), ("N", "parameters"), ("D", "tokens")):
-        try:
-            values = _values(runs, name, None)
-            values = values[np.isfinite(values) & (values > 0)]
-            if values.size and values.max() > 1.65 * values.min():
-                return name, unit
-        except SimilitudeError:
-            continue
-    raise DataError(f"{runs.source}: nothing to compare along; name the column of the scale, x='...'")
-
-
-def _values(runs: Runs, name: str, hours: str | None) -> np.ndarray:
-    """A column of the scale; hours are tokens over tokens a second, compute what the runs say or 6 N D."""
-    if name == "hours" and hours is not None:
-        return runs.column("D") / runs.column(hours) / 3600
-    return runs.with_inputs([name]).column(name) if name in ("N", "D", "C", "M") else runs.column(name)
-
-
-def _best(columns: Mapping[str, np.ndarray], along: str, bins: int) -> dict[str, np.ndarray]:
-    """The best run in each bin of the log of the scale; better is lower where the score falls along it."""
-    x, y = columns[along], columns["loss"]
-    rising = np.corrcoef(np.log(x), y)[0, 1] > 0
-    place = np.floor(np.log10(x) * bins)
-    pick = np.argmax if rising else np.argmin
-    rows = np.array([np.flatnonzero(place == b)[pick(y[place == b])] for b in np.unique(place)])
-    return {k: v[rows] for k, v in columns.items()}
-
-
-def _fitted(law: Law, table: Runs, level: float, seed: int) -> Fit:
-    try:
-        return fit(law, table, intervals=Intervals(level=level), seed=seed)
-    except SimilitudeError as error:
-        raise type(error)(f"{table.source}: {error}") from None
-
-
-def _along(scale: Scale, table: Runs) -> np.ndarray:
-    if scale.by_compute:
-        return 6 * table.column("N") * table.column("D")
-    return table.column(scale.name)
+    logs = np.log(where.spots)
+    found = made.intervals_of([f(float(u)) for f in (at, doubled) for u in logs], where.level).reshape(2, len(logs), 3)
+    return tuple(Score(spot, interval_of(*value), interval_of(*gain)) for spot, value, gain in zip(where.spots, *found))
 
 
 def _rises(scale: Scale, fits: Mapping[str, Fit], span: tuple[float, float]) -> bool:
@@ -254,7 +136,7 @@ def _rises(scale: Scale, fits: Mapping[str, Fit], span: tuple[float, float]) -> 
     return bool(np.mean([b - a for a, b in ends]) > 0)
 
 
-def _spots(at: Any, span: tuple[float, float], reach: float, unit: str) -> tuple[float, ...]:
+def _spots(at: Any, span: tuple[float, float], reach: float) -> tuple[float, ...]:
     """The scales to judge at: the largest run, ten times it, as far as asked, and those given."""
     from similitude.planning._budget import amount
 
@@ -262,112 +144,6 @@ def _spots(at: Any, span: tuple[float, float], reach: float, unit: str) -> tuple
     found = {span[1] * f for f in (1.0, 10.0, 100.0) if f <= reach} | {span[1] * reach}
     found |= {amount("at", v) or 0.0 for v in given}
     return tuple(sorted(found))
-
-
-def _together(one: Runs, two: Runs, law: Law) -> Runs:
-    columns = {k: np.concatenate([one.column(k), two.column(k)]) for k in (*law.inputs, "loss")}
-    columns[SIDE] = np.repeat([1.0, 2.0], [len(one), len(two)])
-    return replace(read_runs(columns, loss="loss", check=False), source=f"{one.source} and {two.source}")
-
-
-def _pair(
-    scale: Scale,
-    one: tuple[str, Runs],
-    two: tuple[str, Runs],
-    where: tuple[tuple[float, float], float, tuple[float, ...]],
-    higher: bool,
-    level: float,
-    seed: int,
-) -> Pair:
-    both = _together(one[1], two[1], scale.law)
-    small = both.where(_along(scale, both) <= _cut(_along(scale, both)))
-    found: dict[str, tuple[SharedModel, Fit]] = {}
-    floored = any(p.relative == "output" for p in scale.law.params.values())
-    for sharing, says in SHARINGS.items():
-        if not floored and sharing in ("exponents", "floor"):
-            continue  # without a floor these are models already listed
-        made = _model(scale, sharing, both, small, level, seed)
-        if isinstance(made, Fit):
-            aicc, held = _aicc(made), _held_out(scale, sharing, both, small)
-            said = says if floored else says.removeprefix("own floors, ")
-            found[sharing] = SharedModel(sharing, said, len(made.free), aicc, held), made
-    if not found:
-        raise DataError(f"{both.source}: the two procedures' runs could not be fitted together")
-    freest = max(found, key=lambda k: found[k][0].free)
-    joint = found[freest][1]
-    sides = _sides(scale.law, shared_names(scale.law, freest))
-    span, reach, spots = where
-    crossings, undecided = crossings_of(scale, joint, sides, (one[0], two[0]), (span, reach), higher, level)
-    gaps = gaps_of(scale, joint, sides, spots, span[1], higher, level, seed)
-    return Pair(
-        one[0],
-        two[0],
-        tuple(m for m, _ in found.values()),
-        min(found, key=lambda k: found[k][0].aicc),
-        crossings,
-        verdict_of((one[0], two[0]), crossings, undecided, gaps, span, reach),
-        undecided,
-        gaps,
-        _paired(scale, one, two),
-        joint,
-    )
-
-
-def _sides(law: Law, shared: tuple[str, ...]) -> Any:
-    """A function from parameters of the joint law to those of one side."""
-
-    def side(params: Mapping[str, Any], number: int) -> dict[str, Any]:
-        return {k: params[own(k, number, shared)] for k in law.params}
-
-    return side
-
-
-def _model(scale: Scale, sharing: str, both: Runs, small: Runs, level: float, seed: int) -> Fit | None:
-    law = joint_law(scale.law, shared_names(scale.law, sharing))
-    try:
-        return fit(law, both, intervals=Intervals(level=level), seed=seed)
-    except SimilitudeError:
-        return None
-
-
-def _cut(x: np.ndarray) -> float:
-    low, high = np.log(x.min()), np.log(x.max())
-    return float(np.exp(low + HELD * (high - low)))
-
-
-def _held_out(scale: Scale, sharing: str, both: Runs, small: Runs) -> float:
-    """Root mean square of log residuals on the runs above the cut, of the model fitted below it."""
-    law = joint_law(scale.law, shared_names(scale.law, sharing))
-    held = both.where(_along(scale, both) > _cut(_along(scale, both)))
-    if not len(held):
-        return float("nan")
-    try:
-        made = fit(law, small, intervals="delta")
-    except SimilitudeError:
-        return float("nan")
-    told = np.asarray(law.evaluate({k: held.column(k) for k in law.inputs}, made.values), float)
-    return float(np.sqrt(np.mean(np.log(told / held.column("loss")) ** 2)))
-
-
-def _aicc(made: Fit) -> float:
-    from similitude.fitting._compare import akaike
-
-    return akaike(made)
-
-
-def _paired(scale: Scale, one: tuple[str, Runs], two: tuple[str, Runs]) -> str:
-    """Runs of both at the very same inputs: how many of them each wins."""
-    keys = [list(zip(*(t.column(k) for k in scale.law.inputs), strict=True)) for _, t in (one, two)]
-    firsts = dict(zip(keys[0], one[1].column("loss"), strict=True))
-    gaps = [b - firsts[k] for k, b in zip(keys[1], two[1].column("loss"), strict=True) if k in firsts]
-    if len(gaps) < 2:
-        return ""
-    lower = int(np.sum(np.array(gaps) < 0))
-    mean, error = float(np.mean(gaps)), float(np.std(gaps, ddof=1) / np.sqrt(len(gaps)))
-    return (
-        f"At {len(gaps)} settings both {one[0]} and {two[0]} have runs: {two[0]} is lower in {lower} of them; the mean "
-        f"difference is {mean:+.4g}, standard error {error:.2g}."
-    )
 
 
 def _curve(
@@ -382,11 +158,12 @@ def _curve(
         told = made.predict(level=level, **{scale.name: x})
         y, low, high = told.value, np.asarray(told.low, float), np.asarray(told.high, float)
     y = np.asarray(y, float)
-    low, high = (np.where(np.isfinite(e) & (np.asarray(e) > 0), e, y) for e in (low, high))
+    known = np.isfinite(low) & np.isfinite(high) & (low > 0)  # where an end is not known there is no band
+    low, high = np.where(known, low, np.nan), np.where(known, high, np.nan)
     return {k: tuple(np.asarray(v, float).tolist()) for k, v in zip(("x", "y", "low", "high"), (x, y, low, high))}
 
 
-def _warnings(fits: Mapping[str, Fit]) -> tuple[str, ...]:
+def _warnings(fits: Mapping[str, Fit], pairs: Sequence[Pair]) -> tuple[str, ...]:
     said = []
     noises = {k: f.noise for k, f in fits.items()}
     least, most = min(noises, key=noises.__getitem__), max(noises, key=noises.__getitem__)
@@ -399,5 +176,12 @@ def _warnings(fits: Mapping[str, Fit]) -> tuple[str, ...]:
         if len(f.observed) < len(f.law.params) + 3:
             said.append(
                 f"{name} has {len(f.observed)} runs for {len(f.law.params)} parameters: its interval says little."
+            )
+    for pair in pairs:
+        freest = max(pair.models, key=lambda m: m.free)
+        if freest.sharing != "nothing":
+            said.append(
+                f"{pair.first} and {pair.second} could not be fitted with nothing in common: what is said of them "
+                f"assumes {freest.says}."
             )
     return tuple(said)

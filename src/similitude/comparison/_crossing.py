@@ -13,11 +13,13 @@ from similitude.comparison._joint import Scale
 from similitude.comparison._result import Crossing, Gap
 from similitude.fitting import Fit
 
-__all__ = ["crossings_of", "gaps_of", "verdict_of"]
+__all__ = ["crossings_of", "gaps_of", "interval_of", "verdict_of"]
 
 GRID = 61  # points of the log scale at which the difference is bounded
 FINE = 9  # points between two of them, where an end is looked for
 ROUNDS = 3
+SURE = 1 - 1e-5  # the level beyond which it is not asked how sure
+HALVINGS = 13
 BELOW = 3.0  # times below the smallest run that curves are followed
 
 Sides = Callable[[Mapping[str, Any], int], dict[str, Any]]
@@ -119,10 +121,8 @@ def gaps_of(
     largest: float,
     higher: bool,
     level: float,
-    seed: int,
 ) -> tuple[Gap, ...]:
     """The difference at each scale, the multiple at equal score, and how probable it is that the second is ahead."""
-    from scipy.stats import t as student
 
     out = []
     for spot in spots:
@@ -133,18 +133,15 @@ def gaps_of(
             return scale.reaching(sides(p, 1), scale.value(sides(p, 2), log_x), log_x) - log_x
 
         value, low, high = joint.intervals_of([difference], level)[0]
-        error = joint.error_of(difference)
         params = {k: np.array([v]) for k, v in joint.values.items()}
         both = [float(scale.value(sides(params, side), log_x)[0]) for side in (1, 2)]
         noise = joint.noise * np.array(both if joint.objective.log else [1.0, 1.0])
-        sign = 1.0 if higher else -1.0
-        freedom = max(joint.solution.freedom, 1)
-        wins, wins_new = (
-            float(student.cdf(sign * value / max(e, 1e-300), freedom))
-            for e in (error, np.hypot(error, np.hypot(*noise)))
-        )
+        more = _confidence(joint, difference, value)
+        wins = more if higher else 1 - more
+        new = _of_new_runs(joint, value, more, float(np.hypot(*noise)))
+        wins_new = new if higher else 1 - new
         out.append(
-            Gap(spot, spot / largest, _interval(value, low, high), _multiple(joint, multiple, level), wins, wins_new)
+            Gap(spot, spot / largest, interval_of(value, low, high), _multiple(joint, multiple, level), wins, wins_new)
         )
     return tuple(out)
 
@@ -158,7 +155,38 @@ def _multiple(joint: Fit, multiple: Callable[..., Any], level: float) -> Interva
     return Interval(float(np.exp(centre)), _known(np.exp(low)), _known(np.exp(high)))
 
 
-def _interval(value: float, low: float, high: float) -> Interval:
+def _confidence(joint: Fit, target: Callable[[Mapping[str, Any]], Any], value: float) -> float:
+    """The one-sided confidence that a target is above zero: the level at which its profile interval ends there.
+
+    An end that is not known excludes nothing, so an open profile leaves the answer near a half.
+    """
+
+    def told(level: float) -> bool:
+        return bool(_told(joint.intervals_of([target], level))[0])
+
+    low, high = (SURE, 1.0) if told(SURE) else (0.0, SURE)
+    for _ in range(0 if low else HALVINGS):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if told(middle) else (low, middle)
+    return float(0.5 + 0.5 * np.sign(value) * (0.5 * (low + high) if low > 0 else 0.0))
+
+
+def _of_new_runs(joint: Fit, value: float, sure: float, noise: float) -> float:
+    """The probability that a new run of the one is above a new run of the other.
+
+    The curves' own error is read off the confidence in their difference, as of a t variable, and noise added to it.
+    """
+    from scipy.stats import t as student
+
+    freedom = max(joint.solution.freedom, 1)
+    ratio = float(student.ppf(min(max(sure, 1e-9), 1 - 1e-9), freedom))
+    if abs(ratio) < 1e-9:
+        return 0.5
+    return float(student.cdf(value / np.hypot(value / ratio, noise), freedom))
+
+
+def interval_of(value: float, low: float, high: float) -> Interval:
+    """An interval whose ends are None where they are not finite."""
     return Interval(float(value), _known(low), _known(high))
 
 
@@ -186,18 +214,17 @@ def verdict_of(
     winner = names[1] if gaps[0].wins > 0.5 else names[0]
     if not undecided:
         return f"{winner} is ahead throughout, as far as {reach:.3g} times the largest run; no crossing within reach"
-    told = "; ".join(_stretch(s, gaps[0], span) for s in undecided)
+    told = "; ".join(_stretch(s) for s in undecided)
     return f"{winner} is ahead in the fit, with no crossing within reach, but the runs do not tell {told}"
 
 
-def _stretch(stretch: Stretch, gap: Gap, span: tuple[float, float]) -> str:
+def _stretch(stretch: Stretch) -> str:
     low, high = stretch
-    unit = ""
     if low is None and high is None:
         return "anywhere"
     if low is None:
-        return f"below {_at(high or 0.0, unit)}"
-    return f"beyond {_at(low, unit)}" if high is None else f"between {_at(low, unit)} and {_at(high, unit)}"
+        return f"below {_at(high or 0.0, '')}"
+    return f"beyond {_at(low, '')}" if high is None else f"between {_at(low, '')} and {_at(high, '')}"
 
 
 def _at(value: float, unit: str) -> str:

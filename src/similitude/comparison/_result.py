@@ -11,7 +11,7 @@ from similitude._view import Axis, Band, Column, Figure, Interval, Line, Marker,
 from similitude.fitting import Fit
 from similitude.planning._result import SCHEMA_VERSION, Result
 
-__all__ = ["Comparison", "Crossing", "Gap", "Pair", "SharedModel"]
+__all__ = ["Comparison", "Crossing", "Gap", "Pair", "Score", "SharedModel"]
 
 MOST = 1e5  # a multiple beyond which a floor, not a rate, decides
 
@@ -20,7 +20,8 @@ MOST = 1e5  # a multiple beyond which a floor, not a rate, decides
 class SharedModel:
     """Both procedures under one law with some parameters in common: AICc, and how it forecasts the largest fifth.
 
-    `held_out` is the root mean square of log residuals; NaN where the smaller runs do not fit.
+    `held_out` is the root mean square of log residuals; NaN where the smaller runs do not fit. `p` is that of the F
+    test against the freest model; NaN for that itself, and where runs share errors.
     """
 
     sharing: str
@@ -28,7 +29,16 @@ class SharedModel:
     free: int
     aicc: float
     held_out: float
-    note: str = ""
+    p: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Score:
+    """One procedure at one scale by its own law: its score, and what twice the scale adds to it."""
+
+    at: float
+    value: Interval
+    doubling: Interval
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,7 @@ class Comparison(Result):
     higher_is_better: bool = False
     assumptions: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    scores: Mapping[str, tuple[Score, ...]] = field(default_factory=dict, repr=False)
     curves: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict, repr=False)
     points: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict, repr=False)
 
@@ -123,8 +134,10 @@ class Comparison(Result):
             items.append(Text("Beware", points=self.warnings, tone="warning"))
         items.append(_figure(self))
         for pair in self.pairs:
-            items += [_gap_table(self, pair), _model_table(pair)]
-        items.append(_law_table(self))
+            items.append(_gap_table(self, pair))
+            items += [Text("", [pair.paired])] if pair.paired else []
+            items.append(_model_table(pair))
+        items += [_score_table(self), _law_table(self)]
         items.append(Text("What the comparison takes for granted", points=self.assumptions))
         return Section(f"Procedures compared by {self.by}", tuple(items))
 
@@ -143,6 +156,7 @@ class Comparison(Result):
             "higher_is_better": self.higher_is_better,
             "procedures": {k: {"runs": len(f.observed), "values": dict(f.values), "ends": dict(f.ends)}
                            for k, f in self.fits.items()},
+            "scores": {k: [_plain(s) for s in v] for k, v in self.scores.items()},
             "pairs": [_plain(p) for p in self.pairs],
             "assumptions": list(self.assumptions),
             "warnings": list(self.warnings),
@@ -156,6 +170,8 @@ def _plain(value: Any) -> Any:
         return None
     if hasattr(value, "__dataclass_fields__"):
         return {k: _plain(getattr(value, k)) for k in value.__dataclass_fields__ if k != "fit"}
+    if isinstance(value, float) and value != value:
+        return None
     return [_plain(v) for v in value] if isinstance(value, tuple) else value
 
 
@@ -181,22 +197,32 @@ def _share(p: float) -> str:
 
 def _model_table(pair: Pair) -> Table:
     rows = [
-        (m.says + (" (favoured)" if m.sharing == pair.chosen else ""), str(m.free), f"{m.aicc:.1f}",
-         f"{m.held_out:.2%}" if m.held_out == m.held_out else "…")
+        (m.says + (" (favoured)" if m.sharing == pair.chosen else ""), str(m.free), _told(m.aicc, ".1f"),
+         _told(m.p, ".2g"), _told(m.held_out, ".2%"))
         for m in pair.models
     ]  # fmt: skip
-    columns = (
-        "shared",
-        Column("free", align="right"),
-        Column("AICc", align="right"),
-        Column("held out", align="right"),
-    )
-    columns = ("shared", *(Column(c, align="right") for c in ("free", "AICc", "held out")))
+    columns = ("shared", *(Column(c, align="right") for c in ("free", "AICc", "F test p", "held out")))
     note = (
-        "Held out: error on the largest fifth of the log scale, fitted on the rest. Favoured: least AICc. Differences "
-        "and crossings above are those of the freest."
+        "Favoured: least AICc. F test: against the freest model; a small p says that it shares too much. Held out: "
+        "error on the largest fifth of the log scale, fitted on the rest. Differences and crossings above are those of "
+        "the freest."
     )
     return Table("What the two share", columns, rows, note)
+
+
+def _told(value: float, form: str) -> str:
+    return format(value, form) if value == value else "…"
+
+
+def _score_table(made: Comparison) -> Table:
+    """What the scale buys each procedure."""
+    rows = [
+        (name, in_powers(format_number(s.at, made.unit, 3)), s.value, s.doubling)
+        for name, scores in made.scores.items()
+        for s in scores
+    ]
+    columns = (made.by, made.scale, Column("score"), Column("gain from twice the scale"))
+    return Table("What the scale buys", columns, rows, f"By each procedure's own law; intervals at {made.level:.0%}.")
 
 
 def _law_table(made: Comparison) -> Table:

@@ -14,13 +14,24 @@ import numpy as np
 
 from similitude._errors import ArgumentError, DataError
 from similitude._view import Axis, Column, Figure, Interval, Line, Points, Rule, Section, Table, Text
+from similitude.comparison._lines import (
+    Data,
+    Fitted,
+    bent,
+    bent_p,
+    design_of,
+    is_sudden,
+    jump_of,
+    quadratic_rule,
+    two_lines,
+    weighted,
+)
 from similitude.planning._result import SCHEMA_VERSION, Result
 
 __all__ = ["CLASSES", "Trend", "trend"]
 
 CLASSES = ("rising", "falling", "U", "inverted U", "flat", "sudden rise", "sudden fall", "cannot say")
 LEAST = 4  # scales: below, two lines have nothing to say
-JUMP = 0.8  # the share of the whole change that one step must make to be sudden
 DRAWS = 400  # of metrics that never turn, to see how often a rule says they do
 
 
@@ -115,12 +126,14 @@ def trend(
     """The class of the trend of a metric `y` over scale `x`, each (observations,); scales may repeat.
 
     Two lines in log x, their break placed by the Robin Hood rule (Simonsohn 2018), both slopes significant and of
-    opposite sign: a U or an inverted U. Else sudden, where one step between neighbouring scales makes most of the
-    change and two levels beat a line; rising or falling, where a line or Kendall's rank test is significant (the
-    smaller p doubled). Else flat, where the interval of the change over the whole range lies within `flat` of zero (by
-    default one standard deviation of an observation), or "cannot say". Repeated observations at a scale are averaged,
-    their scatter giving the errors; without repeats the scatter about the fitted lines does. `seed` is that of the
-    simulated error rates; below zero there are none.
+    opposite sign: a U or an inverted U. Else sudden, where one step between neighbouring scales, two scales or more on
+    either side, makes most of the change, and two levels leave a quarter of the squares that a line or a power law with
+    a floor leaves. Else rising or falling, where a line, a power law with a floor or Kendall's rank test is significant
+    (the smallest p times three). Else flat, where the interval of the change over the whole range lies within `flat` of
+    zero (by default one standard deviation of an observation), or "cannot say".
+
+    Repeated observations at a scale are averaged, their scatter giving the errors; without repeats the scatter about
+    the fitted lines does. `seed` is that of the simulated error rates; below zero there are none.
 
     Raises ArgumentError for values that are no numbers or scales that are not positive, DataError for fewer than four
     scales.
@@ -132,14 +145,14 @@ def trend(
     u, means, errors, count = _prepared(x, y)
     if not 0 < level < 1:
         raise ArgumentError(f"level = {level:g}; expected a number between 0 and 1, such as 0.95")
-    data = _Data(u, means, errors, count)
-    found = _two_lines(data)
-    line = _weighted(_design(u, ()), data, (0, 1))
+    data = Data(u, means, errors, count)
+    found = two_lines(data)
+    line = weighted(design_of(u, ()), data)
     slope = _slope(line, 1, level)
-    jump = _jump(data)
+    jump = jump_of(data)
     scatter = float(np.sqrt(np.mean(errors**2 * count))) if errors is not None else line.scatter
     kind = _kind(found, line, data, jump, level, scatter if flat is None else flat)
-    quadratic = _quadratic(data, level)
+    quadratic = quadratic_rule(data, level)
     rates = _false_rates(data, level, seed) if seed >= 0 else (None, None)
     halves = () if found is None else tuple(_half(found, data, side, level) for side in (0, 1))
     at = None if found is None else float(10**found.at)
@@ -159,38 +172,8 @@ def trend(
         x=tuple((10**u).tolist()),
         y=tuple(means.tolist()),
         error=tuple([None] * len(u)) if errors is None else tuple(errors.tolist()),
-        warnings=_warnings(data, kind, quadratic),
+        warnings=_warnings(data, kind, quadratic, found),
     )
-
-
-@dataclass(frozen=True)
-class _Data:
-    """Means (scales,) at log10 scales, their standard errors or None, and how many observations each has."""
-
-    u: np.ndarray
-    y: np.ndarray
-    error: np.ndarray | None
-    count: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Fitted:
-    """Weighted least squares: coefficients, their covariance, degrees of freedom, scatter of an observation."""
-
-    coefficients: np.ndarray
-    covariance: np.ndarray
-    freedom: float
-    scatter: float
-    squares: float
-    at: float = np.nan
-
-    def p(self, i: int) -> float:
-        """Two-sided p of a coefficient against zero."""
-        from scipy.stats import t as student
-
-        error = np.sqrt(max(self.covariance[i, i], 0.0))
-        ratio = abs(self.coefficients[i]) / max(error, 1e-300)
-        return float(2 * student.sf(ratio, self.freedom)) if self.freedom > 0 else np.nan
 
 
 def _prepared(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
@@ -216,108 +199,10 @@ def _prepared(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None
     return u, means, np.sqrt(np.maximum(variance, 1e-300) / count), count
 
 
-def _design(u: np.ndarray, at: Sequence[float]) -> np.ndarray:
-    """Columns of one line (intercept, slope) or of two lines that need not meet (slopes below and above, a step)."""
-    if not len(at):
-        return np.column_stack([np.ones_like(u), u])
-    above = (u > at[0]).astype(float)
-    return np.column_stack([np.ones_like(u), (u - at[0]) * (1 - above), (u - at[0]) * above, above])
-
-
-def _weighted(design: np.ndarray, data: _Data, keep: Sequence[int]) -> _Fitted:
-    weights = np.sqrt(data.count) if data.error is None else 1 / data.error
-    a, b = design * weights[:, None], data.y * weights
-    inverse = np.linalg.pinv(a.T @ a)
-    coefficients = inverse @ a.T @ b
-    squares = float(np.sum((b - a @ coefficients) ** 2))
-    if data.error is None:
-        spare = len(data.y) - np.linalg.matrix_rank(a)
-        variance = squares / spare if spare > 0 else np.nan
-        return _Fitted(coefficients, variance * inverse, float(spare), float(np.sqrt(variance)), squares)
-    # repeats give the errors, and a line's slope is the mean slope of whatever curve there is: no misfit to allow for
-    freedom = float(np.sum(data.count) - len(data.y))
-    scatter = float(np.sqrt(np.mean(data.error**2 * data.count)))
-    return _Fitted(coefficients, inverse, freedom, scatter, squares)
-
-
-def _two_lines(data: _Data) -> _Fitted | None:
-    """The interrupted line, its break where the Robin Hood rule puts it; None where neither side can have a slope."""
-    u = data.u
-    smooth = _smooth(data)
-    peak = np.argmax(np.abs(smooth - np.interp(u, u[[0, -1]], smooth[[0, -1]])))
-    gap = np.median(np.abs(np.diff(data.y))) if data.error is None else np.median(data.error)
-    top = smooth[peak]
-    near = np.flatnonzero(np.abs(smooth - top) <= gap)
-    near = near[(near > 0) & (near < len(u) - 1)]
-    if not near.size:
-        near = np.array([min(max(int(peak), 1), len(u) - 2)])
-    at = float(np.median(u[near]))
-    first = _interrupted(data, at)
-    if first is None:
-        return None
-    z = [abs(first.coefficients[i]) / max(np.sqrt(first.covariance[i, i]), 1e-300) for i in (1, 2)]
-    if not np.isfinite(z).all() or sum(z) == 0:
-        return first
-    # the weaker side is given more of the flat stretch around the turn
-    moved = float(np.quantile(u[near], z[1] / (z[0] + z[1])))
-    return _interrupted(data, moved) or first
-
-
-def _interrupted(data: _Data, at: float) -> _Fitted | None:
-    """Two lines with a break at `at`, the point on it counted to both sides in turn; the steeper pair is taken."""
-    found = []
-    for shift in (-1e-9, 1e-9):
-        below = data.u <= at + shift
-        if below.sum() < 2 or (~below).sum() < 2:
-            continue
-        made = _weighted(_design(data.u, (at + shift,)), data, (1, 2))
-        if made.freedom > 0:
-            found.append(_Fitted(made.coefficients, made.covariance, made.freedom, made.scatter, made.squares, at))
-    return min(found, key=lambda f: f.squares) if found else None
-
-
-def _smooth(data: _Data) -> np.ndarray:
-    """The metric as a cubic in log scale, a straight enough guide to where it may turn."""
-    degree = min(3, len(data.u) - 1)
-    weights = np.sqrt(data.count) if data.error is None else 1 / data.error
-    u = (data.u - data.u.mean()) / max(np.ptp(data.u), 1e-12)
-    return np.polyval(np.polyfit(u, data.y, degree, w=weights), u)
-
-
-def _jump(data: _Data) -> tuple[float, float, float] | None:
-    """The step between neighbours that makes most of the change: from, to and its share; None where none does."""
-    steps = np.diff(data.y)
-    whole = abs(data.y[-1] - data.y[0])
-    if whole == 0:
-        return None
-    i = int(np.argmax(np.abs(steps)))
-    share = abs(steps[i]) / whole
-    if share < JUMP or np.sign(steps[i]) != np.sign(data.y[-1] - data.y[0]):
-        return None
-    return float(10 ** data.u[i]), float(10 ** data.u[i + 1]), float(share)
-
-
-def _is_sudden(data: _Data, jump: tuple[float, float, float] | None, line: _Fitted, level: float) -> bool:
-    """Whether two levels with a step explain the data better than a line, and the step is more than noise."""
-    if jump is None:
-        return False
-    at = 0.5 * (np.log10(jump[0]) + np.log10(jump[1]))
-    above = (data.u > at).astype(float)
-    step = _weighted(np.column_stack([np.ones_like(data.u), above]), data, (1,))
-    if not (step.freedom > 0 and line.freedom > 0):
-        return False
-    from scipy.stats import t as student
-
-    # the largest of several steps was chosen: its p is multiplied by their number
-    ratio = abs(step.coefficients[1]) / max(np.sqrt(step.covariance[1, 1]), 1e-300)
-    p = 2 * student.sf(ratio, step.freedom) * (len(data.u) - 1)
-    return bool(p < 1 - level and step.squares < 0.25 * line.squares)
-
-
 def _kind(
-    found: _Fitted | None,
-    line: _Fitted,
-    data: _Data,
+    found: Fitted | None,
+    line: Fitted,
+    data: Data,
     jump: tuple[float, float, float] | None,
     level: float,
     flat: float,
@@ -327,7 +212,7 @@ def _kind(
         slopes = found.coefficients[1:3]
         if slopes[0] * slopes[1] < 0 and max(found.p(1), found.p(2)) < alpha:
             return "U" if slopes[0] < 0 else "inverted U"
-    if _is_sudden(data, jump, line, level):
+    if is_sudden(data, jump, line, level):
         return "sudden rise" if data.y[-1] > data.y[0] else "sudden fall"
     if (way := _one_way(data, line, alpha)) is not None:
         return way
@@ -340,20 +225,21 @@ def _kind(
     return "cannot say"
 
 
-def _one_way(data: _Data, line: _Fitted, alpha: float) -> str | None:
-    """Rising or falling, by a line or by ranks, whichever tells; ranks see curves that a line fits badly."""
+def _one_way(data: Data, line: Fitted, alpha: float) -> str | None:
+    """Rising or falling, by a line, ranks or a bent curve, whichever tells; the others see what a line fits badly."""
     from scipy.stats import kendalltau
 
     straight = (line.p(1), line.coefficients[1])
     if data.error is not None:
         return ("rising" if straight[1] > 0 else "falling") if straight[0] < alpha else None
     ranks: Any = kendalltau(data.u, data.y)
-    tests = [t for t in (straight, (float(ranks.pvalue), float(ranks.statistic))) if np.isfinite(t[0])]
+    every = straight, (float(ranks.pvalue), float(ranks.statistic)), (bent_p(data), float(bent(data).coefficients[1]))
+    tests = [t for t in every if np.isfinite(t[0])]
     p, way = min(tests, default=(1.0, 0.0))
-    return ("rising" if way > 0 else "falling") if 2 * p < alpha else None
+    return ("rising" if way > 0 else "falling") if len(every) * p < alpha else None
 
 
-def _slope(made: _Fitted, i: int, level: float) -> Interval:
+def _slope(made: Fitted, i: int, level: float) -> Interval:
     from scipy.stats import t as student
 
     value = float(made.coefficients[i])
@@ -363,25 +249,13 @@ def _slope(made: _Fitted, i: int, level: float) -> Interval:
     return Interval(value, value - half, value + half, "a decade")
 
 
-def _half(found: _Fitted, data: _Data, side: int, level: float) -> Half:
+def _half(found: Fitted, data: Data, side: int, level: float) -> Half:
     rows = data.u <= found.at if side == 0 else data.u >= found.at
     ends = 10 ** data.u[rows]
     return Half(_slope(found, 1 + side, level), found.p(1 + side), float(ends.min()), float(ends.max()))
 
 
-def _quadratic(data: _Data, level: float) -> str:
-    """The usual rule: a significant square term, and the vertex inside the data."""
-    u = data.u - data.u.mean()
-    made = _weighted(np.column_stack([np.ones_like(u), u, u * u]), data, (2,))
-    if not made.freedom > 0 or not made.p(2) < 1 - level:
-        return "no U"
-    vertex = -made.coefficients[1] / (2 * made.coefficients[2])
-    if not u.min() < vertex < u.max():
-        return "no U"
-    return "U" if made.coefficients[2] > 0 else "inverted U"
-
-
-def _false_rates(data: _Data, level: float, seed: int) -> tuple[float | None, float | None]:
+def _false_rates(data: Data, level: float, seed: int) -> tuple[float | None, float | None]:
     """How often each rule says U on the monotone curve nearest the data with the data's own noise."""
     from scipy.optimize import isotonic_regression
 
@@ -391,7 +265,7 @@ def _false_rates(data: _Data, level: float, seed: int) -> tuple[float | None, fl
     if data.error is None:
         spare = max(len(data.y) - len(np.unique(near)), 1)
         noise = np.sqrt(np.sum(data.count * (data.y - near) ** 2) / spare / data.count)
-        line = _weighted(_design(data.u, ()), data, (0, 1))
+        line = weighted(design_of(data.u, ()), data)
         noise = np.maximum(noise, 0.1 * line.scatter / np.sqrt(data.count))
     else:
         noise = data.error
@@ -400,16 +274,16 @@ def _false_rates(data: _Data, level: float, seed: int) -> tuple[float | None, fl
     rng = np.random.default_rng(seed)
     lines, bends = 0, 0
     for _ in range(DRAWS):
-        made = _Data(data.u, near + noise * rng.standard_normal(len(near)), data.error, data.count)
-        found = _two_lines(made)
+        made = Data(data.u, near + noise * rng.standard_normal(len(near)), data.error, data.count)
+        found = two_lines(made)
         if found is not None:
             slopes = found.coefficients[1:3]
             lines += bool(slopes[0] * slopes[1] < 0 and max(found.p(1), found.p(2)) < 1 - level)
-        bends += _quadratic(made, level) != "no U"
+        bends += quadratic_rule(made, level) != "no U"
     return lines / DRAWS, bends / DRAWS
 
 
-def _says(kind: str, at: float | None, slope: Interval, jump: Any, data: _Data) -> str:
+def _says(kind: str, at: float | None, slope: Interval, jump: Any, data: Data) -> str:
     from similitude._quantity import format_quantity
 
     if kind in ("U", "inverted U"):
@@ -426,18 +300,34 @@ def _says(kind: str, at: float | None, slope: Interval, jump: Any, data: _Data) 
     return f"These {len(data.u)} scales cannot say: one line has {slope.text()} of scale, which may be either way."
 
 
-def _warnings(data: _Data, kind: str, quadratic: str) -> tuple[str, ...]:
+def _warnings(data: Data, kind: str, quadratic: str, found: Fitted | None) -> tuple[str, ...]:
     said = []
     if quadratic != "no U" and kind not in ("U", "inverted U"):
         said.append(
             f"The usual rule, a significant square term with its vertex inside the data, would have said {quadratic}."
         )
+    if kind in ("rising", "falling") and found is not None and (turn := _turn(found, kind)):
+        said.append(turn)
     if data.error is None and len(data.u) < 6:
         said.append(
             f"{len(data.u)} scales with one observation each leave {max(len(data.u) - 4, 0)} degrees of freedom to two "
             "lines: a turn can hardly be seen. Repeat observations (seeds, items)."
         )
     return tuple(said)
+
+
+def _turn(found: Fitted, kind: str) -> str:
+    """What is said of a line that goes the other way and is not told from zero."""
+    from similitude._quantity import format_quantity
+
+    sign = 1 if kind == "rising" else -1
+    for i, where in ((1, "Up to"), (2, "Beyond")):
+        if sign * found.coefficients[i] < 0 and found.p(i) < 0.5:
+            return (
+                f"{where} {format_quantity(10**found.at)} the line goes the other way, not told from zero "
+                f"(p = {found.p(i):.2g}): a turn there is not ruled out. Add scales on that side, or repeats."
+            )
+    return ""
 
 
 def _table(made: Trend) -> Table:
