@@ -9,10 +9,12 @@ from similitude.planning._curves import CurveFit, CurvePrediction, fit_curves
 from similitude.planning._decide import decide
 from similitude.planning._decision import Decision, Deviation, Frontier, Rounded
 from similitude.planning._in_run import RunForecast, forecast_run
+from similitude.planning._ladder import Design, Ladder, Simulated, ladder
 from similitude.planning._largest import largest_model
 from similitude.planning._layout import Layout, Layouts
 from similitude.planning._lifetime import LifetimeCost, lifetime_cost
 from similitude.planning._make import plan
+from similitude.planning._next_runs import GainMap, NewRuns, NextRuns, Outlook, next_runs
 from similitude.planning._noise_scale import NoiseScale, noise_scale
 from similitude.planning._off_optimum import off_optimum
 from similitude.planning._parallel import parallel_layouts
@@ -29,6 +31,7 @@ from similitude.planning._schedule_choice import (
     choose_schedule,
     cooldown_ladder,
 )
+from similitude.planning._seeds import Seeds, seeds_for
 from similitude.planning._serving import Served, Serving, serve
 from similitude.planning._shape_sheet import ShapeSheet, shape_sheet
 from similitude.planning._shapes import ShapeChoice, ShapeChoices, shapes_for
@@ -54,15 +57,21 @@ __all__ = [
     "CurvePrediction",
     "Curves",
     "Decision",
+    "Design",
     "Deviation",
     "Frontier",
+    "GainMap",
+    "Ladder",
     "Layout",
     "Layouts",
     "LifetimeCost",
     "LrSensitivity",
+    "NewRuns",
+    "NextRuns",
     "NoiseScale",
     "OffOptimum",
     "Optimum",
+    "Outlook",
     "Plan",
     "Regret",
     "Rescaled",
@@ -76,6 +85,7 @@ __all__ = [
     "Scaled",
     "ScalingEfficiency",
     "ScheduleChoice",
+    "Seeds",
     "Sensitivity",
     "Served",
     "Serving",
@@ -84,6 +94,7 @@ __all__ = [
     "ShapeChoices",
     "ShapeSheet",
     "Signal",
+    "Simulated",
     "Stability",
     "TrainingCurve",
     "TunedSettings",
@@ -103,9 +114,11 @@ __all__ = [
     "fit_curves",
     "fit_runtime",
     "forecast_run",
+    "ladder",
     "largest_model",
     "lifetime_cost",
     "logged_schedule",
+    "next_runs",
     "noise_scale",
     "off_optimum",
     "parallel_layouts",
@@ -113,6 +126,7 @@ __all__ = [
     "rescale_batch",
     "runtime_front",
     "scaling_efficiency",
+    "seeds_for",
     "serve",
     "shape_sheet",
     "shapes_for",
