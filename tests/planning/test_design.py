@@ -120,7 +120,7 @@ def test_the_regret_is_the_loss_in_excess_to_second_order(fit):
 def test_the_design_keeps_its_limits_and_helps(found):
     assert found.runs <= 8
     assert found.cost <= 1e21 * (1 + 1e-9)
-    assert found.after.regret < 0.5 * found.now.regret
+    assert found.after.regret < 0.6 * found.now.regret
     assert found.efficiency > 0.9
     assert all(5 * (1 - 1e-6) <= r.inputs["D"] / r.inputs["N"] <= 160 * (1 + 1e-6) for r in found.design)
     assert [o.cost for o in found.budgets] == sorted(o.cost for o in found.budgets)

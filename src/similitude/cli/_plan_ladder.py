@@ -31,7 +31,7 @@ Examples:
 @click.option("--noise", type=float, default=0.003, show_default=True, help="Standard deviation of a run's log loss.")
 @click.option("--spread", type=float, default=0.15, show_default=True, help="How far the guesses may be off.")
 @click.option("--within", metavar="INPUT=LOW:HIGH", multiple=True, help="Range of candidates, also of M, tokens/param.")
-@click.option("--aim", metavar="WHAT", help="regret, value, both, or an input such as N.  [default: regret]")
+@click.option("--aim", metavar="WHAT", help="regret, value, both, or an input such as N.  [default: both]")
 @click.option("--cost", metavar="FORMULA", help="Of the law's inputs.  [default: the law's own, else 6*N*D]")
 @click.option("--at", metavar="NAME=VALUE,...", help="Inputs held, and names in the cost.")
 @click.option("--inference-tokens", metavar="TOKENS", help="Served by the big model, for its choice.")

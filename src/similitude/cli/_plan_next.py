@@ -32,7 +32,7 @@ Examples:
 @click.option("--repeats", type=int, help="Seeds of one configuration at most.")
 @click.option("--within", metavar="INPUT=LOW:HIGH", multiple=True, help="Range of candidates, also of M, tokens/param.")
 @click.option("--candidates", metavar="TABLE", help="Configurations that could be run, instead of a grid.")
-@click.option("--aim", metavar="WHAT", help="regret, value, both, or an input such as N.  [default: regret]")
+@click.option("--aim", metavar="WHAT", help="regret, value, both, or an input such as N.  [default: both]")
 @click.option("--cost", metavar="FORMULA", help="Of the law's inputs.  [default: the law's own, else 6*N*D]")
 @click.option("--at", metavar="NAME=VALUE,...", help="Inputs held, and names in the cost.")
 @click.option("--inference-tokens", metavar="TOKENS", help="Served by the big model, for its choice.")

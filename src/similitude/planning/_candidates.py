@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -75,9 +75,11 @@ def grid_of(estimate: Estimate, space: Space, cost: Cost, per_run: float, within
     if 0 < keep.sum() < ENOUGH:  # much of the box costs too much: a finer grid for what is left
         finer = int(count * min((ENOUGH / keep.sum()) ** (1 / len(boxes)), 4.0))
         made, keep = _gridded(space, cost, boxes, finer, per_run, ratios)
-    said = ", ".join(f"{k} {format_quantity(low)} to {format_quantity(high)}" for k, (low, high) in boxes.items())
+    found = _affordable(made, keep, per_run, cost)
+    ends = {k: (float(found.inputs[k].min()), float(found.inputs[k].max())) for k in boxes}
+    said = ", ".join(f"{k} {format_quantity(low)} to {format_quantity(high)}" for k, (low, high) in ends.items())
     notes.append(f"Candidates span {said}, at most {format_quantity(per_run, cost.unit)} a run.")
-    return _affordable(Candidates(made.inputs, made.costs, tuple(notes)), keep, per_run, cost)
+    return replace(found, notes=tuple(notes))
 
 
 def _gridded(

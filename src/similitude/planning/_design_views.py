@@ -52,8 +52,8 @@ def _headline(found: NextRuns) -> Text:
     narrower = f"{name} is now known to a factor of {_factor(before):.3g}, then of {_factor(after):.3g}"
     regret = f"the expected waste falls from {found.now.wasted:.2%} of the target's cost to {found.after.wasted:.2%}"
     sure = (
-        f"In the linearised problem no design within the same limits has more than {1 / found.efficiency:.3g} times "
-        "its precision."
+        f"In the linearised problem the design has at least {np.floor(100 * found.efficiency):.0f} % of the precision "
+        "that any within the same limits could have."
         if found.efficiency > 0
         else "No bound on better designs was found."
     )
@@ -134,11 +134,11 @@ def _map(found: NextRuns) -> list[View]:
         "candidates",
         np.array(inputs[x])[shown],
         np.array(inputs[y])[shown],
-        role="binned",
+        role="measured",
         shade=np.log10(np.maximum(gain[shown], 1e-4)),
         values={"gain for its cost": [f"{g:.2g}" for g in gain[shown]]},
     )
-    so_far = Points("runs so far", found.map.so_far[x], found.map.so_far[y], role="measured")
+    so_far = Points("runs so far", found.map.so_far[x], found.map.so_far[y], role="frontier")
     chosen = [
         Marker("chosen", r.inputs[x], r.inputs[y], role="target", label=f"x{r.seeds}" if r.seeds > 1 else "")
         for r in found.design
@@ -237,7 +237,7 @@ def simulated_view(found: Simulated) -> Section:
 def _places(found: Ladder) -> Figure:
     """Where the runs of each design lie."""
     series: list[Any] = []
-    for role, design in zip(("target", "measured", "binned"), found.shown(), strict=False):
+    for role, design in zip(("target", "measured", "frontier"), found.shown(), strict=False):
         runs = design.runs
         series.append(Points(design.name, [r.inputs["D"] for r in runs], [r.inputs["N"] for r in runs], role=role))
     return Figure("Where the runs of each design lie", _axis("D"), _axis("N"), series, name="designs")

@@ -18,12 +18,13 @@ from similitude.planning._candidates import Candidates, grid_of
 from similitude.planning._cost import Cost
 from similitude.planning._decide import pose
 from similitude.planning._information import Pool
-from similitude.planning._next_runs import NewRuns, Outlook, aims_wanted, inverse, outlook
+from similitude.planning._next_runs import NewRuns, Outlook, aims_wanted, inverse, leaning, outlook
 from similitude.planning._optimum import Space
 from similitude.planning._result import Result
 
 __all__ = ["Design", "Ladder", "Simulated", "ladder"]
 
+AIMS_SAID = {"both": "expected regret and the certainty of the value together"}
 REFERENCE = 20.0  # tokens per parameter that multiples of over-training are counted in
 RUNGS = (4, 6, 8)
 MULTIPLES = ((1.0, 4.0), (1.0, 2.0, 5.0, 10.0), (0.5, 1.0, 2.0, 4.0), (0.25, 1.0, 8.0))
@@ -164,7 +165,8 @@ def ladder(
     `guesses` are one or several coefficient sets of one law of N and D, taken as what the truth may be like; around
     each, every exponent and term may be off by `spread` of itself. Compared at equal cost are IsoFLOP sweeps of 3, 4
     and 6 budgets, ladders of 4, 6 and 8 sizes at several multiples of 20 tokens per parameter, and the optimal design
-    over a grid `within` limits, one run costing at most `per_run` (the largest run of the others where left out).
+    over a grid `within` limits, one run costing at most `per_run` (the dearest of the others where left
+    out) and having at least the parameters of their smallest.
     `noise` is the standard deviation of a run's log loss, `aim` as for `next_runs`.
 
     Raises ArgumentError for a law without N and D or a question that is not one, QuestionError where nothing is
@@ -194,14 +196,15 @@ def ladder(
     make = _Maker(space, belief, aims, rows, training, goal, level)
     classic = make.classics(spend, runs)
     largest = amount("per_run", per_run) or max((d.largest for d in classic), default=spend / 4)
-    usual = {"N": (SMALLEST, None), "D": (SMALLEST * 5, None), **(within or {})}
+    least = min((r.inputs["N"] for d in classic for r in d.runs), default=SMALLEST)
+    usual = {"N": (least, None), "D": (least * 5, None), **(within or {})}
     optimal, efficiency, said = make.optimal(estimates[0], spend, runs, largest, usual)
     designs = sorted([optimal, *classic], key=make.score)
     steps = next((d for d in designs if d.name.startswith("ladder")), None)
     return Ladder(
         label=" and ".join(e.label for e in estimates),
         law=space.law.name,
-        target=float(np.exp(goal)),
+        target=float(f"{np.exp(goal):.12g}"),  # a logarithm and back
         share=share,
         unit=training.unit.name,
         noise=noise,
@@ -211,6 +214,7 @@ def ladder(
         efficiency=efficiency,
         level=level,
         assumptions=(*notes, *said, *_said(estimates, noise, spread, named, len(belief.u))),
+        warnings=leaning(designs[0].runs),
         guesses=tuple(estimates),
     )
 
@@ -238,7 +242,7 @@ def _said(estimates: Sequence[Estimate], noise: float, spread: float, aim: str, 
     return (
         f"The truth is taken to be like {guessed}, each exponent and term off by about {spread:.0%}: {draws} draws.",
         f"A run's loss scatters by {noise:.2%} around the law: an assumption, which two seeds of one run test.",
-        f"Designs are ranked by {aim}; intervals are those of the linearised law, medians over draws.",
+        f"Designs are ranked by {AIMS_SAID.get(aim, aim)}; intervals are the linearised law's, medians over draws.",
         f"Multiples are of {REFERENCE:g} tokens per parameter; {rung}.",
         f"An IsoFLOP level has {STEP_C:g} times the compute of the one before, {sizes}.",
         "Small runs are taken to follow the same law as the target: where they do not, no design of them tells.",

@@ -23,11 +23,23 @@ from similitude.planning._result import Result
 if TYPE_CHECKING:
     from similitude.fitting import Fit
 
-__all__ = ["GainMap", "NewRuns", "NextRuns", "Outlook", "aims_wanted", "inverse", "next_runs", "outlook"]
+__all__ = [
+    "GainMap",
+    "NewRuns",
+    "NextRuns",
+    "Outlook",
+    "aims_wanted",
+    "inverse",
+    "leaning",
+    "maker",
+    "next_runs",
+    "outlook",
+]
 
 AIMS = ("regret", "value", "both")
 RUNS = 12
 DRAWS = 33
+LEANS = 2.0  # times as wide without a configuration, from which a warning is given
 SHARES = (0.25, 0.5, 2.0, 4.0)
 
 
@@ -151,8 +163,8 @@ def next_runs(
     one may cost (all of `spend` where left out), `repeats` how many seeds one configuration may have. Candidates are a
     grid `within` limits, {"N": ("20M", "1B"), "M": (5, 160)} (M: tokens per parameter), else from the smallest run so
     far to what one run may cost; or a list of your own, {"N": [...], "D": [...]}. `aim` is what is to be small:
-    "regret" (expected loss in excess at equal cost; the default where there is something to choose), "value" (the
-    interval of the loss at the target), "both", or an input such as "N". `cost`, `at`, `limits` and
+    "regret" (expected loss in excess at equal cost), "value" (the interval of the loss at the target), "both" (the
+    default where there is something to choose), or an input such as "N". `cost`, `at`, `limits` and
     `inference_tokens` pose the target's question as for `decide`. `noise` replaces the fit's own (standard deviation
     of the log loss of one run).
 
@@ -183,20 +195,18 @@ def next_runs(
         offered = listed(candidates, space, training, each)
     else:
         offered = grid_of(fit, space, training, each, within or {})
-    belief, aims = belief_of_fit(fit, noise, draws, seed).aims(space, goal)
-    wanted = aims_wanted(aim, aims, space)
-    pool = Pool.of(belief.slopes(offered.inputs), offered.costs, belief.information, wanted[1])
+    make, named = maker(fit, space, goal, offered, aim, noise, draws, level, seed)
+    pool, belief = make.pool, make.belief
     chosen = pool.choose(budget, most, repeats)
-    make = _Maker(space, belief, aims, offered, pool, goal, level)
     budgets = [_other(make, share * budget, most, repeats, each) for share in SHARES]
     after = make.outlook("after these runs", chosen.counts)
     return NextRuns(
         label=fit.label,
         law=fit.law.name,
-        target=float(np.exp(goal)),
+        target=float(f"{np.exp(goal):.12g}"),  # a logarithm and back
         formula=training.text,
         unit=training.unit.name,
-        aim=wanted[0],
+        aim=named,
         design=make.design(chosen),
         now=make.outlook("now", np.zeros(pool.size)),
         after=after,
@@ -207,7 +217,7 @@ def next_runs(
         draws=len(belief.u),
         level=level,
         assumptions=(*notes, *offered.notes, *_said(belief, budget, most, training.unit)),
-        warnings=_warnings(fit, chosen, budget, offered),
+        warnings=(*_warnings(fit, chosen, budget, offered), *leaning(make.design(chosen))),
         map=_map(fit, space, offered, pool),
         seed=seed,
     )
@@ -216,8 +226,8 @@ def next_runs(
 def _refuse_others(fit: Any, draws: int, level: float, noise: Any, repeats: Any, runs: Any) -> None:
     if not hasattr(fit, "solution"):
         raise ArgumentError(
-            f"next runs follow runs that there are: give a fit, not {type(fit).__name__}; before any run, "
-            "similitude.ladder designs from a published set"
+            f"next runs follow runs that there are: give a fit, not {type(fit).__name__}; before any run, design a "
+            "ladder from a published set"
         )
     if not 0 < level < 1:
         raise ArgumentError(f"level = {level:g}; expected a number between 0 and 1, such as 0.9")
@@ -244,7 +254,7 @@ def _budget(spend: Any, runs: int | None, per_run: Any, unit: Any) -> tuple[floa
 def aims_wanted(aim: str | None, aims: Aims, space: Space) -> tuple[str, tuple[np.ndarray, ...]]:
     """The aim's name, and its rows as the pool takes them."""
     choosing = len(space.free) > 1 and float(np.max(np.abs(aims.by_regret))) > 0
-    aim = aim or ("regret" if choosing else "value")
+    aim = aim or ("both" if choosing else "value")
     if aim not in (*AIMS, *space.free):
         raise ArgumentError(f"aim = {aim!r}; expected one of {', '.join((*AIMS, *space.free))}")
     if not choosing and aim != "value":
@@ -262,8 +272,26 @@ def aims_wanted(aim: str | None, aims: Aims, space: Space) -> tuple[str, tuple[n
     return aim, (aims.by_choice[:, j : j + 1],)
 
 
+def maker(
+    fit: Fit,
+    space: Space,
+    goal: float,
+    offered: Candidates,
+    aim: str | None = None,
+    noise: float | None = None,
+    draws: int = DRAWS,
+    level: float = 0.9,
+    seed: int = 0,
+) -> tuple[Maker, str]:
+    """What designs for a decision are made from, and the name of what is aimed at."""
+    belief, aims = belief_of_fit(fit, noise, draws, seed).aims(space, goal)
+    named, rows = aims_wanted(aim, aims, space)
+    pool = Pool.of(belief.slopes(offered.inputs), offered.costs, belief.information, rows)
+    return Maker(space, belief, aims, offered, pool, goal, level), named
+
+
 @dataclass(frozen=True)
-class _Maker:
+class Maker:
     """What outlooks and designs are made from."""
 
     space: Space
@@ -337,7 +365,7 @@ def _exp(x: float) -> float:
     return float(np.exp(np.clip(x, -700, 700)))
 
 
-def _other(make: _Maker, budget: float, most: int, repeats: int | None, each: float) -> Outlook | None:
+def _other(make: Maker, budget: float, most: int, repeats: int | None, each: float) -> Outlook | None:
     """After the best design for another budget, runs of the same largest size; None where nothing is affordable."""
     if budget < make.offered.costs.min():
         return None
@@ -366,6 +394,19 @@ def _warnings(fit: Fit, chosen: Choice, budget: float, offered: Candidates) -> t
     if chosen.efficiency < 0.8:
         said.append("The design may be far from the best: allow more runs, or a finer list of candidates.")
     return tuple(said)
+
+
+def leaning(design: tuple[NewRuns, ...]) -> tuple[str, ...]:
+    """A warning where the decision would hang on few configurations."""
+    most = max(design, key=lambda r: r.weight)
+    if most.weight < LEANS:
+        return ()
+    where = ", ".join(f"{k} = {format_quantity(v)}" for k, v in most.inputs.items())
+    said = (
+        f"Much hangs on the runs at {where}: without them the interval would be {most.weight:.2g} times as wide. If "
+        "runs like these may not follow the law of the target, keep candidates within where they do."
+    )
+    return (said,)
 
 
 def _map(fit: Fit, space: Space, offered: Candidates, pool: Pool) -> GainMap:
