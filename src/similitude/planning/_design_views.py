@@ -45,7 +45,7 @@ def _headline(found: NextRuns) -> Text:
     configurations = f"{len(found.design)} configuration{'s' if len(found.design) > 1 else ''}"
     first = (
         f"For the decision at {target}: {found.runs} runs of {configurations}, {_cost(found.cost, found.unit)} "
-        f"altogether, {found.cost / found.target:.2g} of the target."
+        f"altogether, {100 * found.cost / found.target:.2g} % of the target."
     )
     name, before = next(iter(found.now.inputs.items()))
     after = found.after.inputs[name]
@@ -138,7 +138,7 @@ def _map(found: NextRuns) -> list[View]:
         shade=np.log10(np.maximum(gain[shown], 1e-4)),
         values={"gain for its cost": [f"{g:.2g}" for g in gain[shown]]},
     )
-    so_far = Points("runs so far", found.map.so_far[x], found.map.so_far[y], role="frontier")
+    so_far = Points("runs so far", found.map.so_far[x], found.map.so_far[y], role="optimum")
     chosen = [
         Marker("chosen", r.inputs[x], r.inputs[y], role="target", label=f"x{r.seeds}" if r.seeds > 1 else "")
         for r in found.design
@@ -207,9 +207,8 @@ def ladder_view(found: Ladder) -> Section:
 def ladder_headline(found: Ladder) -> list[str]:
     """The comparison in sentences."""
     best = found.best
-    spent = (
-        f"{_cost(best.outlook.cost, found.unit)}, {found.share:.3g} of the target's {_cost(found.target, found.unit)}"
-    )
+    whole = _cost(found.target, found.unit)
+    spent = f"{_cost(best.outlook.cost, found.unit)}, {100 * found.share:.3g} % of the target's {whole}"
     known = f"N at the target would be known to a factor of {_factor(best.outlook.inputs['N']):.3g}"
     waste = f"the expected waste is {best.outlook.wasted:.2%} of the target's cost"
     said = [f"{spent}, in {best.outlook.runs} runs ({best.name}): {known}; {waste}."]
@@ -237,7 +236,7 @@ def simulated_view(found: Simulated) -> Section:
 def _places(found: Ladder) -> Figure:
     """Where the runs of each design lie."""
     series: list[Any] = []
-    for role, design in zip(("target", "measured", "frontier"), found.shown(), strict=False):
+    for role, design in zip(("target", "measured", "optimum"), found.shown(), strict=False):
         runs = design.runs
         series.append(Points(design.name, [r.inputs["D"] for r in runs], [r.inputs["N"] for r in runs], role=role))
     return Figure("Where the runs of each design lie", _axis("D"), _axis("N"), series, name="designs")

@@ -360,7 +360,7 @@ class _Maker:
             offered, counts, _ = self._chosen(estimate, times * spend, most, times * each, within, False)
             used = np.flatnonzero(counts)
             inputs = {k: v[used] for k, v in offered.inputs.items()}
-            out.append(self.judged(f"{share * times:.3g} of the target", inputs, counts[used]).outlook)
+            out.append(self.judged(f"{100 * share * times:.3g} % of the target", inputs, counts[used]).outlook)
         return out
 
     def seeded(self, steps: Design | None, spend: float) -> list[Outlook]:
