@@ -19,6 +19,8 @@ QUESTIONS: dict[str, str] = {
     "shape": "Find layers and widths for a number of parameters, or what a shape costs.",
     "schedule": "Choose a learning-rate schedule from measured training curves.",
     "forecast": "Forecast the final loss of a run that is under way.",
+    "next": "Choose the next small runs, so that the decision at a target is surest.",
+    "ladder": "Design small runs for a target before any is made.",
     "tuning": "Learning rate and batch: from your sweep and published rules.",
 }
 

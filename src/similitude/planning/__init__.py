@@ -12,12 +12,14 @@ from similitude.planning._curves import CurveFit, CurvePrediction, fit_curves
 from similitude.planning._decide import decide
 from similitude.planning._decision import Decision, Deviation, Frontier, Rounded
 from similitude.planning._in_run import RunForecast, forecast_run
+from similitude.planning._ladder import Design, Ladder, Simulated, ladder
 from similitude.planning._largest import largest_model
 from similitude.planning._layout import Layout, Layouts
 from similitude.planning._lifetime import LifetimeCost, lifetime_cost
 from similitude.planning._make import plan
 from similitude.planning._mixture import Mixture, Proportion, mixture
 from similitude.planning._mixture_laws import mixture_laws
+from similitude.planning._next_runs import GainMap, NewRuns, NextRuns, Outlook, next_runs
 from similitude.planning._noise_scale import NoiseScale, noise_scale
 from similitude.planning._off_optimum import off_optimum
 from similitude.planning._parallel import parallel_layouts
@@ -35,6 +37,7 @@ from similitude.planning._schedule_choice import (
     choose_schedule,
     cooldown_ladder,
 )
+from similitude.planning._seeds import Seeds, seeds_for
 from similitude.planning._serving import Served, Serving, serve
 from similitude.planning._shape_sheet import ShapeSheet, shape_sheet
 from similitude.planning._shapes import ShapeChoice, ShapeChoices, shapes_for
@@ -63,16 +66,22 @@ __all__ = [
     "CurvePrediction",
     "Curves",
     "Decision",
+    "Design",
     "Deviation",
     "Frontier",
+    "GainMap",
+    "Ladder",
     "Layout",
     "Layouts",
     "LifetimeCost",
     "LrSensitivity",
     "Mixture",
+    "NewRuns",
+    "NextRuns",
     "NoiseScale",
     "OffOptimum",
     "Optimum",
+    "Outlook",
     "Plan",
     "Proportion",
     "Regret",
@@ -89,6 +98,7 @@ __all__ = [
     "Scaled",
     "ScalingEfficiency",
     "ScheduleChoice",
+    "Seeds",
     "Sensitivity",
     "Served",
     "Serving",
@@ -97,6 +107,7 @@ __all__ = [
     "ShapeChoices",
     "ShapeSheet",
     "Signal",
+    "Simulated",
     "Stability",
     "TrainingCurve",
     "TunedSettings",
@@ -116,11 +127,13 @@ __all__ = [
     "fit_curves",
     "fit_runtime",
     "forecast_run",
+    "ladder",
     "largest_model",
     "lifetime_cost",
     "logged_schedule",
     "mixture",
     "mixture_laws",
+    "next_runs",
     "noise_scale",
     "off_optimum",
     "parallel_layouts",
@@ -129,6 +142,7 @@ __all__ = [
     "rescale_batch",
     "runtime_front",
     "scaling_efficiency",
+    "seeds_for",
     "serve",
     "shape_sheet",
     "shapes_for",

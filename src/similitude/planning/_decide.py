@@ -21,7 +21,7 @@ from similitude.planning._optimum import Best, Space
 from similitude.planning._plan import Regret, Sensitivity
 from similitude.planning._sensitivity import digit_ranges
 
-__all__ = ["decide"]
+__all__ = ["decide", "pose"]
 
 Number = float | str
 Limit = tuple[Number | None, Number | None]
@@ -65,15 +65,35 @@ def decide(
     >>> sim.decide(law.estimate(**law.example), 1e9).inputs["N_d"].value  # p_d / (p_e + p_d) of all parameters
     625000000.0
     """
-    if not isinstance(estimate, Estimate):
-        raise ArgumentError(
-            f"a decision rests on a fit or a published coefficient set, not on {type(estimate).__name__}"
-        )
     if not 0 < level < 1:
         raise ArgumentError(f"level = {level:g}; expected a number between 0 and 1, such as 0.9")
     if (spend is None) == (reach is None):
         raise ArgumentError(
             "ask one of two questions: the best for a cost to spend, or the least cost to reach a value"
+        )
+    space, goal, notes = pose(
+        estimate, spend, reach, cost=cost, at=at, limits=limits, inference_tokens=inference_tokens,
+        extrapolate=extrapolate,
+    )  # fmt: skip
+    params = {k: np.array([float(v)]) for k, v in estimate.values.items()}
+    return _made(estimate, space, params, goal, reach is not None, notes, level, seed)
+
+
+def pose(
+    estimate: Estimate,
+    spend: Number | Budget | None,
+    reach: Number | None = None,
+    *,
+    cost: str | None = None,
+    at: Mapping[str, Number] | None = None,
+    limits: Mapping[str, Limit] | None = None,
+    inference_tokens: Number | None = None,
+    extrapolate: bool = False,
+) -> tuple[Space, float, tuple[str, ...]]:
+    """A decision's question as `decide` reads it: the inputs to choose, the log budget or the value, and sentences."""
+    if not isinstance(estimate, Estimate):
+        raise ArgumentError(
+            f"a decision rests on a fit or a published coefficient set, not on {type(estimate).__name__}"
         )
     if not getattr(estimate, "identified", True):
         raise QuestionError(f"{estimate.label}: these runs cannot tell the law's inputs apart, so no decision follows")
@@ -83,8 +103,7 @@ def decide(
     space, notes = _space(estimate, rule, given, limits or {}, extrapolate)  # pyright: ignore[reportArgumentType]
     params = {k: np.array([float(v)]) for k, v in estimate.values.items()}
     space = replace(space, sign=_sense(space, params))
-    goal = _goal(space, params, spend, reach)
-    return _made(estimate, space, params, goal, reach is not None, (said, *notes), level, seed)
+    return space, _goal(space, params, spend, reach), (said, *notes)
 
 
 def _unit(spend: Any) -> Unit | None:

@@ -89,6 +89,11 @@ class Space:
                 best = self._again(params, goal, best, lost, target)
         return best
 
+    def bend(self, params: Params, best: Best) -> np.ndarray:
+        """The curvature (rows, k, k) of value + price * log cost at optima: half its square over a step is regret."""
+        with np.errstate(all="ignore"):
+            return self._curvature(params, best.z, best.price, False)
+
     @property
     def dearest(self) -> float:
         """log of the highest cost within the boxes, at a corner of them."""

@@ -49,6 +49,7 @@ _FILES = (
     "worked_examples",
     "comparisons",
     "architectures",
+    "design",
 )
 Progress = Callable[[str], None]
 
