@@ -107,7 +107,15 @@ def _tables(
     runs: Runs, by: str, law: Law | str | None, x: str | None, score: str | None, hours: str | None, best_of: int | None
 ) -> tuple[dict[str, Runs], Scale, tuple[str, ...]]:
     """Each procedure's runs with the law's inputs and `loss` as columns, the scale, and what was assumed."""
+    if best_of is not None and best_of < 1:
+        raise ArgumentError(f"best_of = {best_of}; expected how many bins a decade, 1 or more")
     groups = runs.kept.groups(by)
+    if nameless := [k for k in groups if not str(k).strip()]:
+        count = len(groups[nameless[0]])
+        raise DataError(
+            f"{runs.source}: column '{by}' is empty in {count} of the runs, so whose they are is not known; fill it "
+            "in, or leave those runs out"
+        )
     if len(groups) < 2:
         raise DataError(
             f"{runs.source}: column '{by}' has one value, {next(iter(groups), 'none')!r}; comparing takes two"
@@ -144,7 +152,8 @@ def _tables(
         if len(columns["loss"]) < len(chosen.params):
             raise DataError(
                 f"{runs.source}, {by} = {name}: {len(columns['loss'])} runs with {', '.join(inputs.values())} and "
-                f"{output}; law '{chosen.name}' has {len(chosen.params)} parameters"
+                f"{output}; law '{chosen.name}' has {len(chosen.params)} parameters: add runs, or take a law with "
+                "fewer such as power"
             )
         tables[name] = replace(read_runs(columns, loss="loss", check=False), source=f"{runs.source}, {by} = {name}")
     if best_of is not None:
@@ -192,7 +201,8 @@ def _fitted(law: Law, table: Runs, level: float, seed: int) -> Fit:
     try:
         return fit(law, table, intervals=Intervals(level=level), seed=seed)
     except SimilitudeError as error:
-        raise type(error)(f"{table.source}: {error}") from None
+        said = str(error)
+        raise type(error)(said if said.startswith(table.source) else f"{table.source}: {said}") from None
 
 
 def _along(scale: Scale, table: Runs) -> np.ndarray:

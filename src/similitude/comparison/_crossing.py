@@ -183,6 +183,8 @@ def verdict_of(
             open_ = " (no interval: the runs do not tell)" if c.at.low is None and c.at.high is None else ""
             parts.append(f"{c.ahead} is ahead beyond {place}, {far}{open_}")
         return "; ".join(parts)
+    if all(g.difference.low is not None and abs(g.wins - 0.5) < 1e-3 for g in gaps):
+        return f"{names[0]} and {names[1]} come out the same: the runs do not tell them apart anywhere"
     winner = names[1] if gaps[0].wins > 0.5 else names[0]
     if not undecided:
         return f"{winner} is ahead throughout, as far as {reach:.3g} times the largest run; no crossing within reach"

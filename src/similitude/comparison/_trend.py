@@ -21,6 +21,7 @@ __all__ = ["CLASSES", "Trend", "trend"]
 CLASSES = ("rising", "falling", "U", "inverted U", "flat", "sudden rise", "sudden fall", "cannot say")
 LEAST = 4  # scales: below, two lines have nothing to say
 JUMP = 0.8  # the share of the whole change that one step must make to be sudden
+EXACT = 1e-12  # of the values: residuals below are none
 DRAWS = 400  # of metrics that never turn, to see how often a rule says they do
 
 
@@ -132,6 +133,8 @@ def trend(
     u, means, errors, count = _prepared(x, y)
     if not 0 < level < 1:
         raise ArgumentError(f"level = {level:g}; expected a number between 0 and 1, such as 0.95")
+    if errors is None and np.ptp(means) <= EXACT * np.max(np.abs(means)):
+        return _constant(u, means, count, level)
     data = _Data(u, means, errors, count)
     found = _two_lines(data)
     line = _weighted(_design(u, ()), data, (0, 1))
@@ -160,6 +163,27 @@ def trend(
         y=tuple(means.tolist()),
         error=tuple([None] * len(u)) if errors is None else tuple(errors.tolist()),
         warnings=_warnings(data, kind, quadratic),
+    )
+
+
+def _constant(u: np.ndarray, means: np.ndarray, count: np.ndarray, level: float) -> Trend:
+    """The trend of one value at every scale: nothing to test."""
+    return Trend(
+        kind="flat",
+        says=f"The metric is the same, {means[0]:.6g}, at all {len(u)} scales.",
+        slope=Interval(0.0, 0.0, 0.0, "a decade"),
+        break_at=None,
+        halves=(),
+        jump=None,
+        quadratic="no U",
+        false_u=None,
+        false_u_quadratic=None,
+        level=level,
+        scales=len(u),
+        observations=int(np.sum(count)),
+        x=tuple((10**u).tolist()),
+        y=tuple(means.tolist()),
+        error=tuple([None] * len(u)),
     )
 
 
@@ -230,6 +254,8 @@ def _weighted(design: np.ndarray, data: _Data, keep: Sequence[int]) -> _Fitted:
     inverse = np.linalg.pinv(a.T @ a)
     coefficients = inverse @ a.T @ b
     squares = float(np.sum((b - a @ coefficients) ** 2))
+    if squares < (EXACT * float(np.max(np.abs(b)))) ** 2 * len(b):  # what is left is the rounding of numbers
+        squares = 0.0
     if data.error is None:
         spare = len(data.y) - np.linalg.matrix_rank(a)
         variance = squares / spare if spare > 0 else np.nan

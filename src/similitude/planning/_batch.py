@@ -145,8 +145,12 @@ def critical_batch(
     >>> sim.critical_batch(runs, seconds=0.5, price=2).choices[0].hours is not None
     True
     """
+    if not 0 < level < 1:
+        raise ArgumentError(f"level = {level:g}; expected a number between 0 and 1, such as 0.9")
+    _check_rates(seconds, accelerators, price)
     table = runs if isinstance(runs, Runs) else read_runs(runs, loss=steps, check=False)
     b, s = table.column(batch), table.column(steps)
+    _check_positive(table.source, {batch: b, steps: s})
     groups = table.labels(by) if by is not None else np.full(len(b), "")
     goals = table.column(goal) if goal is not None else np.full(len(b), np.nan)
     curves, warnings = [], []
@@ -165,12 +169,48 @@ def critical_batch(
     return CriticalBatch(made.curves, made.choices, growth, batch, level, (*warnings, *_warnings(curves)))
 
 
+def _check_rates(seconds: float | None, accelerators: float, price: float | None) -> None:
+    if seconds is not None and not 0 < seconds < np.inf:
+        raise ArgumentError(f"seconds = {seconds:g}; expected the time of a step at the smallest batch, above zero")
+    if not 0 < accelerators < np.inf:
+        raise ArgumentError(f"accelerators = {accelerators:g}; expected how many work on the smallest batch")
+    if price is not None and not 0 < price < np.inf:
+        raise ArgumentError(f"price = {price:g}; expected dollars for an accelerator and hour, above zero")
+
+
+def _check_positive(source: str, columns: Mapping[str, np.ndarray]) -> None:
+    for name, values in columns.items():
+        if (bad := np.flatnonzero(values <= 0)).size:
+            raise DataError(
+                f"{source}, column '{name}', row {bad[0] + 1}: {values[bad[0]]:g}; expected a positive number, or "
+                "nothing where the goal was never reached"
+            )
+
+
+def _without_bend(b: np.ndarray, s: np.ndarray) -> str:
+    """Why steps show no critical batch: they do not fall as the batch grows, or fall in proportion throughout."""
+    batches = np.unique(b)
+    least = np.array([s[b == v].min() for v in batches])
+    if not least.min() < least[0]:
+        return f"steps do not fall from the smallest batch, {format_quantity(batches[0])}, on: try smaller batches"
+    examples = np.log(least) + np.log(batches)
+    if np.all(examples <= examples[0] + 1e-6):
+        return (
+            f"steps fall in proportion to the batch, or faster, up to {format_quantity(batches[-1])}: the critical "
+            "batch lies beyond; try larger batches"
+        )
+    return ""
+
+
 def _curve(name: str, goal: float, b: np.ndarray, s: np.ndarray, level: float, source: str) -> BatchCurve | str:
     known = np.isfinite(b) & np.isfinite(s) & (b > 0) & (s > 0)
     where = " ".join(filter(None, (name, f"to {goal:g}" if np.isfinite(goal) else "")))
     if len(np.unique(b[known])) < LEAST:
         count = len(np.unique(b[known]))
-        return f"{source}{', ' if where else ''}{where}: {count} batches reach the goal; a curve takes {LEAST}"
+        reach = "1 batch reaches" if count == 1 else f"{count} batches reach"
+        return f"{source}{', ' if where else ''}{where}: {reach} the goal; a curve takes {LEAST}"
+    if why := _without_bend(b[known], s[known]):
+        return f"{where or source}: {why}"
     table = read_runs({"B": b[known], "loss": s[known]}, check=False)
     try:
         made = fit(get("batch_steps"), table, objective="squares_log", intervals=Intervals(level=level))
@@ -222,8 +262,6 @@ def _choices(
     curve: BatchCurve, seconds: float | None, accelerators: float, price: float | None
 ) -> tuple[BatchChoice, ...]:
     """Batches from the smallest to ten critical batches, each a power of two times the smallest."""
-    if seconds is not None and not seconds > 0:
-        raise ArgumentError(f"seconds = {seconds:g}; expected the time of a step at the smallest batch, above zero")
     smallest = min(curve.batches)
     count = int(np.clip(np.ceil(np.log2(10 * curve.critical.value / smallest)), 1, 24)) + 1
     out = []
@@ -296,7 +334,8 @@ def _choice_table(made: CriticalBatch) -> Table:
     for c in made.choices:
         more = () if c.hours is None else (f"{c.hours:.3g}",)
         more += () if c.dollars is None else (format_number(c.dollars, "$", 3),)
-        rows.append((format_quantity(c.batch), f"{c.steps:,.0f}", format_quantity(c.examples), f"{c.steps_over:.2f}×",
+        size = f"{c.batch:,.0f}" if c.batch < 1e6 else format_quantity(c.batch)
+        rows.append((size, f"{c.steps:,.0f}", format_quantity(c.examples), f"{c.steps_over:.2f}×",
                      f"{c.examples_over:.2f}×", *more))  # fmt: skip
     heads = ["batch", "steps", "examples", "steps over least", "examples over least"]
     heads += [] if made.choices[0].hours is None else ["hours"]
@@ -307,19 +346,22 @@ def _choice_table(made: CriticalBatch) -> Table:
     return Table(title, tuple(Column(h, align="right") for h in heads), rows, note)
 
 
+def _called(curve: BatchCurve) -> str:
+    return " to ".join(filter(None, (curve.name, "" if curve.goal is None else f"{curve.goal:g}"))) or "runs"
+
+
 def _steps_figure(made: CriticalBatch) -> Figure:
     series: list[Any] = []
     for i, c in enumerate(made.curves[:8]):
         group = float(i + 1)
-        label = " ".join(filter(None, (c.name, "" if c.goal is None else f"{c.goal:g}"))) or "runs"
         x = np.geomspace(min(c.batches), max(*c.batches, 4 * c.critical.value), 40)
-        series.append(Points(label, c.batches, c.steps, group=group))
-        series.append(Line(f"law, {label}", x, c.steps_min.value * (1 + c.critical.value / x), group=group))
+        series.append(Points("runs", c.batches, c.steps, group=group))
+        series.append(Line("the law", x, c.steps_min.value * (1 + c.critical.value / x), group=group))
         at = 2 * c.steps_min.value
-        series.append(Marker(f"critical, {label}", c.critical.value, at, x_low=c.critical.low, x_high=c.critical.high))
+        series.append(Marker("critical batch", c.critical.value, at, x_low=c.critical.low, x_high=c.critical.high))
     axes = Axis("Batch", made.unit, ticks="count"), Axis("Steps to the goal")
-    names = {float(i + 1): c.name or "runs" for i, c in enumerate(made.curves[:8])}
-    shade = Axis("workload", scale="linear", names=names) if len(names) > 1 else None
+    names = {float(i + 1): _called(c) for i, c in enumerate(made.curves[:8])}
+    shade = Axis("workload and goal", scale="linear", names=names) if len(names) > 1 else None
     return Figure("Steps against batch", *axes, series, shade, name="steps")
 
 

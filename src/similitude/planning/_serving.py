@@ -139,6 +139,8 @@ def serve(
     rate = price if price is not None else chip.price
     most = int((each * count - weights) // one)
     served = tuple(_served(line, b, prompt, output, one, rate) for b in _batches(most))
+    if limit is not None and not limit > 0:
+        raise ArgumentError(f"limit = {limit:g}; expected the most seconds between two tokens, above zero")
     if limit is not None and not any(s.step <= limit for s in served):
         raise QuestionError(
             f"no batch keeps {1e3 * limit:g} ms a token: alone, a request takes {1e3 * served[0].step:.3g} ms on "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from math import comb
 from pathlib import Path
@@ -240,7 +241,13 @@ def _title(fits: Sequence[Fit], plans: Sequence[Plan], given: Sequence[Any]) -> 
     if fits:
         name = fits[0].law.title or fits[0].law.name
         return f"{name[:1].upper()}{name[1:]} on {fits[0].runs.source}"
-    return " and ".join(dict.fromkeys(type(r).__name__ for r in given))
+    said = " and ".join(dict.fromkeys(_in_words(type(r).__name__) for r in given))
+    return said[:1].upper() + said[1:]
+
+
+def _in_words(name: str) -> str:
+    """ "critical batch" of "CriticalBatch"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
 
 
 def _subtitle(fits: Sequence[Fit], plans: Sequence[Plan]) -> str:
