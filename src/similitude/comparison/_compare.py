@@ -12,7 +12,7 @@ from similitude._errors import ArgumentError, DataError, SimilitudeError, did_yo
 from similitude.comparison._crossing import crossings_of, gaps_of, verdict_of
 from similitude.comparison._joint import SHARINGS, SIDE, Scale, joint_law, own, shared_names
 from similitude.comparison._result import Comparison, Pair, SharedModel
-from similitude.fitting import Fit, Intervals, fit
+from similitude.fitting import Fit, Intervals, Objective, fit
 from similitude.laws import Law, get
 from similitude.runs import Runs, read_runs
 
@@ -20,6 +20,8 @@ __all__ = ["compare"]
 
 REACH = 100.0
 HELD = 0.8  # the share of the log range of the scale below which runs train, for the held-out error
+WEIGHT = "weight"  # a column of the runs of two procedures: one over the square of the procedure's scatter
+UNEQUAL = 0.05  # p of an F test below which each procedure has a scatter of its own
 MANY = 8  # procedures; beyond, pairs are no longer read
 
 
@@ -48,6 +50,7 @@ def compare(
     for sweeps over settings. `against` is the procedure others are compared with (the first). `at` adds scales to
     judge; `reach` is how far beyond the largest run curves are followed.
 
+    Runs of a pair are weighted by their procedure's scatter where an F test tells the two apart (p < 0.05).
     Both procedures are fitted as one law with everything, floor and exponents, exponents, the floor or nothing in
     common, told apart by AICc and held-out error. Differences, multiples and crossings are those of the last, which
     assumes least: shared exponents would rule crossings out. The crossing's interval is the set of scales at which the
@@ -81,7 +84,16 @@ def compare(
     higher = _rises(scale, fits, span)
     spots = _spots(at, span, reach, scale.unit)
     pairs = tuple(
-        _pair(scale, (first, tables[first]), (k, tables[k]), (span, reach, spots), higher, level, seed)
+        _pair(
+            scale,
+            (first, tables[first]),
+            (k, tables[k]),
+            (span, reach, spots),
+            _scatters(fits[first], fits[k]),
+            higher,
+            level,
+            seed,
+        )
         for k in order[1:]
     )
     return Comparison(
@@ -230,9 +242,22 @@ def _spots(at: Any, span: tuple[float, float], reach: float, unit: str) -> tuple
     return tuple(sorted(found))
 
 
-def _together(one: Runs, two: Runs, law: Law) -> Runs:
+def _scatters(one: Fit, two: Fit) -> tuple[float, float] | None:
+    """The scatter of each procedure's runs, where an F test tells them apart; None where one scatter serves both."""
+    from scipy.stats import f as fisher
+
+    if not (one.noise > 0 and two.noise > 0 and min(f.solution.freedom for f in (one, two)) > 0):
+        return None
+    ratio = (one.noise / two.noise) ** 2
+    freedom = one.solution.freedom, two.solution.freedom
+    p = 2 * min(fisher.sf(ratio, *freedom), fisher.cdf(ratio, *freedom))
+    return (one.noise, two.noise) if p < UNEQUAL else None
+
+
+def _together(one: Runs, two: Runs, law: Law, scatters: tuple[float, float] | None) -> Runs:
     columns = {k: np.concatenate([one.column(k), two.column(k)]) for k in (*law.inputs, "loss")}
     columns[SIDE] = np.repeat([1.0, 2.0], [len(one), len(two)])
+    columns[WEIGHT] = np.repeat([s**-2 for s in scatters or (1.0, 1.0)], [len(one), len(two)])
     return replace(read_runs(columns, loss="loss", check=False), source=f"{one.source} and {two.source}")
 
 
@@ -241,11 +266,12 @@ def _pair(
     one: tuple[str, Runs],
     two: tuple[str, Runs],
     where: tuple[tuple[float, float], float, tuple[float, ...]],
+    scatters: tuple[float, float] | None,
     higher: bool,
     level: float,
     seed: int,
 ) -> Pair:
-    both = _together(one[1], two[1], scale.law)
+    both = _together(one[1], two[1], scale.law, scatters)
     small = both.where(_along(scale, both) <= _cut(_along(scale, both)))
     found: dict[str, tuple[SharedModel, Fit]] = {}
     floored = any(p.relative == "output" for p in scale.law.params.values())
@@ -264,7 +290,8 @@ def _pair(
     sides = _sides(scale.law, shared_names(scale.law, freest))
     span, reach, spots = where
     crossings, undecided = crossings_of(scale, joint, sides, (one[0], two[0]), (span, reach), higher, level)
-    gaps = gaps_of(scale, joint, sides, spots, span[1], higher, level, seed)
+    noises = scatters or (joint.noise, joint.noise)
+    gaps = gaps_of(scale, joint, sides, spots, span[1], noises, higher, level)
     return Pair(
         one[0],
         two[0],
@@ -291,7 +318,7 @@ def _sides(law: Law, shared: tuple[str, ...]) -> Any:
 def _model(scale: Scale, sharing: str, both: Runs, small: Runs, level: float, seed: int) -> Fit | None:
     law = joint_law(scale.law, shared_names(scale.law, sharing))
     try:
-        return fit(law, both, intervals=Intervals(level=level), seed=seed)
+        return fit(law, both, objective=Objective(weights=WEIGHT), intervals=Intervals(level=level), seed=seed)
     except SimilitudeError:
         return None
 
@@ -308,7 +335,7 @@ def _held_out(scale: Scale, sharing: str, both: Runs, small: Runs) -> float:
     if not len(held):
         return float("nan")
     try:
-        made = fit(law, small, intervals="delta")
+        made = fit(law, small, objective=Objective(weights=WEIGHT), intervals="delta")
     except SimilitudeError:
         return float("nan")
     told = np.asarray(law.evaluate({k: held.column(k) for k in law.inputs}, made.values), float)
@@ -355,12 +382,13 @@ def _curve(
 def _warnings(fits: Mapping[str, Fit]) -> tuple[str, ...]:
     said = []
     noises = {k: f.noise for k, f in fits.items()}
-    least, most = min(noises, key=noises.__getitem__), max(noises, key=noises.__getitem__)
-    if noises[most] > 3 * noises[least]:
+    first, *others = fits
+    for name in others:
+        if _scatters(fits[first], fits[name]) is None:
+            continue
+        most, least = (first, name) if noises[first] > noises[name] else (name, first)
         times = noises[most] / noises[least]
-        said.append(
-            f"Runs of {most} scatter {times:.1f} times as much as those of {least}; pairs take one scatter for both."
-        )
+        said.append(f"Runs of {most} scatter {times:.1f} times as much as those of {least}, and are weighted by that.")
     for name, f in fits.items():
         if len(f.observed) < len(f.law.params) + 3:
             said.append(

@@ -117,9 +117,9 @@ def gaps_of(
     sides: Sides,
     spots: tuple[float, ...],
     largest: float,
+    noises: tuple[float, float],
     higher: bool,
     level: float,
-    seed: int,
 ) -> tuple[Gap, ...]:
     """The difference at each scale, the multiple at equal score, and how probable it is that the second is ahead."""
     from scipy.stats import t as student
@@ -136,7 +136,7 @@ def gaps_of(
         error = joint.error_of(difference)
         params = {k: np.array([v]) for k, v in joint.values.items()}
         both = [float(scale.value(sides(params, side), log_x)[0]) for side in (1, 2)]
-        noise = joint.noise * np.array(both if joint.objective.log else [1.0, 1.0])
+        noise = np.array(noises) * np.array(both if joint.objective.log else [1.0, 1.0])
         sign = 1.0 if higher else -1.0
         freedom = max(joint.solution.freedom, 1)
         wins, wins_new = (
