@@ -135,3 +135,8 @@ def test_every_document_is_json(run, write):
     told = run("compare", write("t.csv", rows, "N,acc"), "--trend", "acc", "--x", "N", "--json").document
     assert json.dumps(told)
     assert (told["kind"], told["slope"]["value"]) == ("flat", 0)
+
+
+def test_serving_without_a_price_has_no_column_of_prices(run):
+    assert "1M tokens" not in run("plan", "serve", "--params", "7B", "--gpus", "RTX4090").out
+    assert "1M tokens" in run("plan", "serve", "--params", "7B", "--gpus", "H100").out

@@ -22,6 +22,7 @@ REACH = 100.0
 HELD = 0.8  # the share of the log range of the scale below which runs train, for the held-out error
 WEIGHT = "weight"  # a column of the runs of two procedures: one over the square of the procedure's scatter
 UNEQUAL = 0.05  # p of an F test below which each procedure has a scatter of its own
+MOST = 30.0  # times: the largest ratio of scatters that is believed
 MANY = 8  # procedures; beyond, pairs are no longer read
 
 
@@ -251,7 +252,8 @@ def _scatters(one: Fit, two: Fit) -> tuple[float, float] | None:
     ratio = (one.noise / two.noise) ** 2
     freedom = one.solution.freedom, two.solution.freedom
     p = 2 * min(fisher.sf(ratio, *freedom), fisher.cdf(ratio, *freedom))
-    return (one.noise, two.noise) if p < UNEQUAL else None
+    least = max(one.noise, two.noise) / MOST  # runs that lie on their law, as made ones do, would count for everything
+    return (max(one.noise, least), max(two.noise, least)) if p < UNEQUAL else None
 
 
 def _together(one: Runs, two: Runs, law: Law, scatters: tuple[float, float] | None) -> Runs:
