@@ -13,7 +13,7 @@ from ._encoder_decoder import EncoderDecoder
 from ._errors import ArgumentError, did_you_mean
 from ._vision import ConvolutionNet, VisionTransformer
 
-__all__ = ["KINDS", "KnownShape", "Shape", "architectures", "kind_of", "shape"]
+__all__ = ["KINDS", "KnownShape", "Shape", "architectures", "kind_of", "refuse_unknown", "shape"]
 
 Shape = Transformer | EncoderDecoder | VisionTransformer | ConvolutionNet
 KINDS: Mapping[str, type[Shape]] = {
@@ -84,7 +84,7 @@ def shape(name: str | None = None, /, *, kind: str = "transformer", **sizes: Any
     if key not in known:
         raise ArgumentError(f"no model '{name}'{did_you_mean(key, known)} (known: {', '.join(known)})")
     found = known[key]
-    _refuse_unknown(found.kind, sizes)
+    refuse_unknown(found.kind, sizes)
     return replace(found.shape, **sizes)
 
 
@@ -96,14 +96,14 @@ def kind_of(made: Shape) -> str:
 def _made(kind: str, sizes: Mapping[str, Any]) -> Shape:
     if kind not in KINDS:
         raise ArgumentError(f"no kind '{kind}'{did_you_mean(kind, KINDS)}; the kinds are: {', '.join(KINDS)}")
-    _refuse_unknown(kind, sizes)
+    refuse_unknown(kind, sizes)
     needed = [f.name for f in fields(KINDS[kind]) if f.default is f.default_factory and f.name not in sizes]
     if needed:
         raise ArgumentError(f"a shape needs {', '.join(needed)}: give them, or the name of a public model")
     return KINDS[kind](**sizes)
 
 
-def _refuse_unknown(kind: str, sizes: Mapping[str, Any]) -> None:
+def refuse_unknown(kind: str, sizes: Mapping[str, Any]) -> None:
     there = [f.name for f in fields(KINDS[kind])]
     for name in sizes:
         if name not in there:

@@ -20,6 +20,7 @@ SHAPES = {
     "wsd_exponential": "constant, then a cooldown by equal factors",
     "two_stage": "constant, then constant at the end rate",
 }
+LONGEST = 1e8  # steps of a schedule, whose rates are all held
 COOLING = ("wsd", "wsd_sqrt", "wsd_exponential", "two_stage")
 
 
@@ -129,6 +130,11 @@ def schedule(
         raise ArgumentError(f"no schedule '{shape}'{did_you_mean(shape, SHAPES)} (there are {', '.join(SHAPES)})")
     if not (peak > 0 and 0 <= end <= peak):
         raise ArgumentError(f"peak = {peak:g}, end = {end:g}: expected a positive peak and an end from 0 to it")
+    if not 1 <= steps <= LONGEST:
+        raise ArgumentError(
+            f"steps = {steps:g}: expected from 1 to {LONGEST:g} steps of the optimiser; tokens over tokens of a batch "
+            "are steps"
+        )
     if not 0 <= warm_up < steps:
         raise ArgumentError(f"warm_up = {warm_up}: expected fewer steps than the {steps} of the schedule")
     if shape in COOLING and not 0 < cooldown <= 1:

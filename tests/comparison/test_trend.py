@@ -109,3 +109,11 @@ def test_a_trend_shows_itself():
 def test_what_has_no_trend(x, y, error, sentence):
     with pytest.raises(error, match=sentence):
         sim.trend(x, y)
+
+
+def test_numbers_that_are_all_but_exact_have_no_rounding_for_a_scatter():
+    sizes = 10.0 ** np.arange(7, 12)
+    assert sim.trend(sizes, np.full(5, 0.5)).kind == "flat"
+    straight = sim.trend(sizes, 0.1 * np.log10(sizes))
+    assert straight.kind == "rising"
+    assert straight.slope.text() == "0.1 [0.1, 0.1] a decade"

@@ -176,3 +176,26 @@ def test_many_draws_and_budgets_are_solved_as_one_by_one():
         apart = minimise(surface, draws, np.broadcast_to(costs, (40, 50)))
         np.testing.assert_allclose(together.log_n, apart.log_n, atol=1e-8)
         np.testing.assert_allclose(together.loss, apart.loss, rtol=1e-12)
+
+
+@pytest.mark.parametrize("cap", ["1B", "3B", "7B", "30B", "200B"])
+def test_whole_sizes_keep_to_a_cap(cap):
+    made = plan(laws.chinchilla.published["besiroglu2024"], flop=1e25, max_parameters=cap)
+    assert made.round is not None
+    assert made.N.value >= made.round.N
+
+
+def test_what_a_budget_comes_to_keeps_to_the_cap():
+    known = laws.chinchilla.published["besiroglu2024"]
+    capped = plan(known, flop=1e21, max_parameters="300M").loss.value
+    with pytest.raises(QuestionError, match=rf"comes to {capped:.4g} at best"):
+        plan(known, flop=1e21, loss=2.42, max_parameters="300M")
+    held = plan(known, flop=1e21, at={"N": "300M"}).loss.value
+    with pytest.raises(QuestionError, match=rf"comes to {held:.4g} at best"):
+        plan(known, flop=1e21, loss=2.42, at={"N": "300M"})
+
+
+def test_a_held_size_is_not_called_the_smallest_that_reaches_a_loss():
+    known = laws.chinchilla.published["besiroglu2024"]
+    made = plan(known, flop=1e23, loss=2.4, at={"N": "1B"})
+    assert not any("the smallest that does" in a for a in made.assumptions)

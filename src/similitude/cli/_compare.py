@@ -85,7 +85,7 @@ def _procedures(table: Runs, options: dict[str, Any]) -> Any:
 
     asked = {k: options[k] for k in ("x", "score", "against", "throughput", "best_of", "blocks", "reach")}
     law = None if options["law"] is None else find_law(options["law"], table)
-    more = {"level": options["level"] or 0.9, "seed": options["seed"], "at": list(options["at"]) or None}
+    more = {"level": _level(options, 0.9), "seed": options["seed"], "at": list(options["at"]) or None}
     return compare(table, options["by"], law=law, **asked, **more)
 
 
@@ -100,7 +100,11 @@ def _trend(table: Runs, options: dict[str, Any]) -> Any:
     kept = table.kept.with_inputs([scale]) if scale in ("N", "D", "C", "M") else table.kept
     x, y = kept.column(scale), kept.column(options["trend"])
     known = np.isfinite(x) & np.isfinite(y)
-    return trend(x[known], y[known], level=options["level"] or 0.95, seed=options["seed"])
+    return trend(x[known], y[known], level=_level(options, 0.95), seed=options["seed"])
+
+
+def _level(options: Mapping[str, Any], usual: float) -> float:
+    return usual if options["level"] is None else options["level"]
 
 
 def _has(table: Runs, name: str) -> bool:

@@ -96,7 +96,8 @@ def command(
     """
     check_target(page)
     estimate = read_estimate(fit, group)
-    gates = [_gate(text, dict.fromkeys((*_REQUIRED, "value", "cost", *estimate.law.inputs))) for text in require]
+    asked = dict.fromkeys((*_REQUIRED, "value", "cost", *estimate.law.inputs))
+    gates = [_gate(text, asked) for text in require]
     made = ask(estimate, options)
     write_page([made], page)
     if as_json:
@@ -105,7 +106,8 @@ def command(
         print_text(made)
     failed = [text for text, gate in zip(require, gates) if not _holds(made, *gate)]
     for text in failed:
-        note(f"the plan does not meet --require {text!r}")
+        known = _named(made, _gate(text, asked)[0]) is not None
+        note(f"the plan does not meet --require {text!r}{'' if known else ': it does not say that'}")
     return 1 if failed else 0
 
 
@@ -114,7 +116,11 @@ def ask(estimate: Estimate, options: dict[str, Any]) -> Plan | Decision:
     from similitude.planning import decide, largest_model, plan
 
     means = _budget(options)
-    at = {k: v for point in _points(options, estimate) for k, v in point.items()}
+    at: dict[str, float] = {}
+    for point in _points(options, estimate):
+        if twice := [k for k in point if k in at]:
+            raise ArgumentError(f"--at: {twice[0]} is given twice")
+        at |= point
     more = {"level": options.get("level", 0.9), "seed": options.get("seed", 0)}
     more["inference_tokens"] = options["inference_tokens"]
     if _is_decision(estimate, options, at):
@@ -153,7 +159,12 @@ def _decision_options(estimate: Estimate, options: dict[str, Any], means: Any) -
     for name in ("tokens_per_parameter", "unique_tokens"):
         if options[name] is not None:
             raise ArgumentError(f"--{name.replace('_', '-')} is for plans of N and D: with --cost or --limit give --at")
-    limits = {k: v for text in options["limits"] for k, v in _limit(text).items()}
+    limits: dict[str, tuple[str | None, str | None]] = {}
+    for text in options["limits"]:
+        for name, ends in _limit(text).items():
+            if name in limits:
+                raise ArgumentError(f"--limit {name} is given twice: write both ends in one, {name}=LOW:HIGH")
+            limits[name] = ends
     cap = options["max_params"]
     if options["memory"] is not None:
         from similitude.planning._budget import amount
@@ -162,7 +173,16 @@ def _decision_options(estimate: Estimate, options: dict[str, Any], means: Any) -
         cap = size if cap is None else min(size, _parse.number("--max-params", cap))
     if cap is not None:
         limits["N"] = (limits.get("N", (None, None))[0], cap)
-    spend = options["spend"] or options["flop"] or means
+    purses = {"--spend": options["spend"], "--flop": options["flop"], "--gpus, --days or --dollars": means}
+    given = [k for k, v in purses.items() if v is not None]
+    if len(given) > 1:
+        raise ArgumentError(f"{' and '.join(given)} are several budgets, and a decision over all inputs takes one")
+    if bool(given) == (options["target"] is not None):
+        raise ArgumentError(
+            "a decision over all inputs takes one question: a budget (--flop, --spend with --cost, or --gpus with "
+            "--days), or --loss, the value to reach at the least cost"
+        )
+    spend = next((v for v in purses.values() if v is not None), None)
     found = {"spend": spend, "reach": options["target"], "cost": options["cost"], "limits": limits}
     return {**found, "extrapolate": options["extrapolate"]}
 
@@ -216,7 +236,7 @@ def _named(made: Plan | Decision, name: str) -> Any:
     """What a requirement names: a field of the plan, an input of the decision."""
     inputs = getattr(made, "inputs", None)
     if inputs is None:
-        return getattr(made, name, None)
+        return getattr(made, {"value": "loss", "cost": "compute"}.get(name, name), None)
     return {**inputs, "value": made.value, "loss": made.value, "cost": made.cost, "flop": made.cost}.get(name)  # pyright: ignore[reportAttributeAccessIssue]
 
 

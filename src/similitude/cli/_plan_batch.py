@@ -68,6 +68,8 @@ def _noise(table: str, options: dict[str, Any]) -> Any:
 
     if not (options["small"] and options["big"] and options["batch_big"]):
         raise ArgumentError("a noise scale takes --small, --big and --batch-big: norms at two batches and their sizes")
+    if options["small"] == options["big"]:
+        raise ArgumentError(f"--small and --big both name '{options['big']}': norms at two batches are two columns")
     runs = read_runs(table, loss=options["big"], check=False)
     sizes = {k: options[k] for k in ("batch_small", "batch_big", "windows", "level")}
     if options["step"] in runs.names:

@@ -10,7 +10,7 @@ from similitude._errors import ArgumentError
 from similitude.cli import _parse
 from similitude.cli._options import json_option, page_option
 from similitude.cli._output import check_target, print_json, print_text, write_page
-from similitude.cli._shape_options import read_shape, shape_options, sizes_of
+from similitude.cli._shape_options import read_shape, refuse_other_kinds, shape_options, sizes_of
 
 __all__ = ["command"]
 
@@ -66,6 +66,7 @@ def _found(options: dict[str, Any]) -> Any:
         return shape_sheet(made, amount=options["tokens"], batch=batch, optimizer=options["optimizer"])
     if options["model"] is not None:
         raise ArgumentError("--model names a shape and --params looks for one: give one of them")
+    refuse_other_kinds(options)
     asked = {k: options[k] for k in ("counts", "tokens", "batch", "multiple", "tolerance", "limit")}
     return shapes_for(options["params"], aspect=_aspect(options["aspect"]), **asked, **sizes_of(options["sizes"]))
 

@@ -12,7 +12,7 @@ _BOTH = re.compile(r" \(on the command line [^)]*\)")
 _ENTRY = re.compile(r"\b(units|inputs?|at|fix|columns?)=\{'(\w+)': '?([^'}]*)'?\}")
 _ARGUMENT = re.compile(
     r"(?<![-\w])(not_finite|censored|outliers|flop_rule|counts|method|noise|hold_out|objective|delta|level|seed|where"
-    r"|flop|gpus|days|dollars|price|mfu|inference_tokens|max_parameters|gpu_hours|memory|unique_tokens|cost|spend|precision|N|D|C|loss)=('[^']*')?(?=[\s,;:)]|$)"
+    r"|flop|gpus|days|dollars|price|mfu|inference_tokens|max_parameters|gpu_hours|memory|unique_tokens|cost|spend|precision|N|D|C|loss|lr|batch|x)=('[^']*')?(?=[\s,;:)]|$)"
 )
 # within a result only what is plainly a remedy: a quoted value, or one left open
 _IN_TEXT = re.compile(r"(?<![-\w])(counts|method|noise|objective|hold_out|not_finite|flop_rule)=('[\w.-]*'|\.\.\.)")

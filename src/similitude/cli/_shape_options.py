@@ -10,7 +10,7 @@ import click
 from similitude._errors import ArgumentError
 from similitude.cli import _parse
 
-__all__ = ["model_names", "read_shape", "shape_options", "sizes_of"]
+__all__ = ["model_names", "read_shape", "refuse_other_kinds", "shape_options", "sizes_of"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _KINDS = ("transformer", "encoder-decoder", "vision", "convolution")
@@ -63,6 +63,12 @@ def _whole(name: str, text: str) -> int:
     return int(value)
 
 
+def refuse_other_kinds(options: dict[str, Any]) -> None:
+    """ArgumentError where shapes near a number of parameters are asked for that are no decoders."""
+    if options["kind"] != "transformer":
+        raise ArgumentError(f"--params looks for decoders: give a {options['kind']} net by its sizes, --size")
+
+
 def read_shape(options: dict[str, Any]) -> Any:
     """The shape that --model, --size or --params ask for; of several near a number of parameters, the first."""
     from similitude._known_shapes import shape
@@ -72,6 +78,7 @@ def read_shape(options: dict[str, Any]) -> Any:
     if options["params"] is not None:
         if options["model"] is not None:
             raise ArgumentError("--model names a shape and --params looks for one: give one of them")
+        refuse_other_kinds(options)
         return shapes_for(options["params"], **sizes).best.shape
     if options["model"] is None and not sizes:
         raise ArgumentError("name a shape: --model llama-2-7b, --params 7B, or --size layers=32,width=4096,...")

@@ -220,6 +220,8 @@ def _score() -> Any:
 
 def read_estimate(source: str, group: str | None = None) -> Estimate:
     """The fit of a FIT file ("-" is standard input), or the published set written as law:set."""
+    if source.startswith("data:"):
+        raise ArgumentError(f"{source} holds runs, and a fit is expected: 'similitude fit {source} -o FIT' makes one")
     if source != "-" and not Path(source).exists() and _names_a_set(source):
         from similitude.laws import resolve
 
@@ -282,9 +284,11 @@ def read_fits(source: str) -> Mapping[str, Any]:
     try:
         text = sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except FileNotFoundError:
+        from similitude.laws import catalogue
+
         raise DataError(
             f"{source}: there is no such file; expected one that 'similitude fit -o FIT' wrote, or a published set "
-            "such as chinchilla:besiroglu2024"
+            f"such as chinchilla:besiroglu2024{did_you_mean(source, catalogue())}"
         ) from None
     except OSError as error:
         raise DataError(f"{source} cannot be read: {error.strerror or error}") from None

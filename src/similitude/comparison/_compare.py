@@ -10,7 +10,7 @@ import numpy as np
 from similitude._errors import ArgumentError, did_you_mean
 from similitude.comparison._crossing import interval_of
 from similitude.comparison._joint import Scale
-from similitude.comparison._models import Where, pair_of
+from similitude.comparison._models import Where, pair_of, scatters_of
 from similitude.comparison._procedures import Asked, Procedures, along, read_procedures
 from similitude.comparison._result import Comparison, Pair, Score
 from similitude.fitting import Fit
@@ -50,6 +50,7 @@ def compare(
     differences. `against` is the procedure others are compared with (the first). `at` adds scales to judge; `reach` is
     how far beyond the largest run curves are followed.
 
+    Runs of a pair are weighted by their procedure's scatter where an F test tells the two apart (p < 0.05).
     Both procedures are fitted as one law with everything, floor and exponents, exponents, the floor or nothing in
     common, told apart by AICc, an F test and held-out error. Differences, multiples and crossings are those of the
     last, which assumes least: shared exponents would rule crossings out. The crossing's interval is the set of scales
@@ -84,7 +85,14 @@ def compare(
     span = float(everything.min()), float(everything.max())
     where = Where(span, reach, _spots(at, span, reach), _rises(read.scale, read.fits, span), level, seed)
     pairs = tuple(
-        pair_of(read.scale, (first, read.tables[first]), (k, read.tables[k]), where, blocked=blocks is not None)
+        pair_of(
+            read.scale,
+            (first, read.tables[first]),
+            (k, read.tables[k]),
+            where,
+            blocked=blocks is not None,
+            scatters=scatters_of(read.fits[first], read.fits[k]),
+        )
         for k in order[1:]
     )
     return _result(by, read, tuple(order), pairs, where)
@@ -166,12 +174,13 @@ def _curve(
 def _warnings(fits: Mapping[str, Fit], pairs: Sequence[Pair]) -> tuple[str, ...]:
     said = []
     noises = {k: f.noise for k, f in fits.items()}
-    least, most = min(noises, key=noises.__getitem__), max(noises, key=noises.__getitem__)
-    if noises[most] > 3 * noises[least]:
+    first, *others = fits
+    for name in others:
+        if scatters_of(fits[first], fits[name]) is None:
+            continue
+        most, least = (first, name) if noises[first] > noises[name] else (name, first)
         times = noises[most] / noises[least]
-        said.append(
-            f"Runs of {most} scatter {times:.1f} times as much as those of {least}; pairs take one scatter for both."
-        )
+        said.append(f"Runs of {most} scatter {times:.1f} times as much as those of {least}, and are weighted by that.")
     for name, f in fits.items():
         if len(f.observed) < len(f.law.params) + 3:
             said.append(

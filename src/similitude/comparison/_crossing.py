@@ -119,10 +119,14 @@ def gaps_of(
     sides: Sides,
     spots: tuple[float, ...],
     largest: float,
+    noises: tuple[float, float],
     higher: bool,
     level: float,
 ) -> tuple[Gap, ...]:
-    """The difference at each scale, the multiple at equal score, and how probable it is that the second is ahead."""
+    """The difference at each scale, the multiple at equal score, and how probable it is that the second is ahead.
+
+    `noises` is the scatter of each procedure's runs.
+    """
 
     out = []
     for spot in spots:
@@ -135,7 +139,7 @@ def gaps_of(
         value, low, high = joint.intervals_of([difference], level)[0]
         params = {k: np.array([v]) for k, v in joint.values.items()}
         both = [float(scale.value(sides(params, side), log_x)[0]) for side in (1, 2)]
-        noise = joint.noise * np.array(both if joint.objective.log else [1.0, 1.0])
+        noise = np.array(noises) * np.array(both if joint.objective.log else [1.0, 1.0])
         more = _confidence(joint, difference, value)
         wins = more if higher else 1 - more
         new = _of_new_runs(joint, value, more, float(np.hypot(*noise)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 __all__ = [
+    "EXACT",
     "Data",
     "Fitted",
     "bent",
@@ -21,6 +22,7 @@ __all__ = [
 ]
 
 JUMP = 0.8  # the share of the whole change that one step must make to be sudden
+EXACT = 1e-12  # of the values: residuals below are the rounding of numbers
 BETTER = 0.25  # the share of a smooth curve's squares that two levels with a step may leave
 RATES = np.concatenate([-np.geomspace(100, 0.5, 24), np.geomspace(0.5, 100, 24)])  # over the whole range of log scale
 
@@ -69,6 +71,8 @@ def weighted(design: np.ndarray, data: Data) -> Fitted:
     inverse = np.linalg.pinv(a.T @ a)
     coefficients = inverse @ a.T @ b
     squares = float(np.sum((b - a @ coefficients) ** 2))
+    if squares < (EXACT * float(np.max(np.abs(b)))) ** 2 * len(b):
+        squares = 0.0
     if data.error is None:
         spare = len(data.y) - np.linalg.matrix_rank(a)
         variance = squares / spare if spare > 0 else np.nan

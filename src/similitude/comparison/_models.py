@@ -13,14 +13,17 @@ from similitude.comparison._crossing import crossings_of, gaps_of, verdict_of
 from similitude.comparison._joint import SHARINGS, SIDE, Scale, joint_law, own, shared_names
 from similitude.comparison._procedures import BLOCK, along
 from similitude.comparison._result import Pair, SharedModel
-from similitude.fitting import Fit, Intervals, fit
+from similitude.fitting import Fit, Intervals, Objective, fit
 from similitude.fitting._compare import akaike
 from similitude.laws import Law
 from similitude.runs import Runs, read_runs
 
-__all__ = ["Where", "pair_of"]
+__all__ = ["Where", "pair_of", "scatters_of"]
 
 HELD = 0.8  # the share of the log range of the scale below which runs train, for the held-out error
+WEIGHT = "weight"  # a column of the runs of two procedures: one over the square of the procedure's scatter
+UNEQUAL = 0.05  # p of an F test below which each procedure has a scatter of its own
+MOST = 30.0  # times: the largest ratio of scatters that is believed
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,17 @@ class Where:
     seed: int
 
 
-def pair_of(scale: Scale, one: tuple[str, Runs], two: tuple[str, Runs], where: Where, *, blocked: bool) -> Pair:
-    """One procedure against another."""
-    both = _together(one[1], two[1], scale.law)
+def pair_of(
+    scale: Scale,
+    one: tuple[str, Runs],
+    two: tuple[str, Runs],
+    where: Where,
+    *,
+    blocked: bool,
+    scatters: tuple[float, float] | None = None,
+) -> Pair:
+    """One procedure against another; runs are weighted by the scatter of each, where two are given."""
+    both = _together(one[1], two[1], scale.law, scatters)
     models, sharing, joint = _models(scale, both, where)
     if blocked:
         joint = _blocked(scale, sharing, both, where)
@@ -45,7 +56,8 @@ def pair_of(scale: Scale, one: tuple[str, Runs], two: tuple[str, Runs], where: W
     crossings, undecided = crossings_of(
         scale, joint, sides, names, (where.span, where.reach), where.higher, where.level
     )
-    gaps = gaps_of(scale, joint, sides, where.spots, where.span[1], where.higher, where.level)
+    noises = scatters or (joint.noise, joint.noise)
+    gaps = gaps_of(scale, joint, sides, where.spots, where.span[1], noises, where.higher, where.level)
     return Pair(
         *names,
         models=models,
@@ -59,12 +71,26 @@ def pair_of(scale: Scale, one: tuple[str, Runs], two: tuple[str, Runs], where: W
     )
 
 
-def _together(one: Runs, two: Runs, law: Law) -> Runs:
+def scatters_of(one: Fit, two: Fit) -> tuple[float, float] | None:
+    """The scatter of each procedure's runs, where an F test tells them apart; None where one scatter serves both."""
+    from scipy.stats import f as fisher
+
+    if not (one.noise > 0 and two.noise > 0 and min(f.solution.freedom for f in (one, two)) > 0):
+        return None
+    ratio = (one.noise / two.noise) ** 2
+    freedom = one.solution.freedom, two.solution.freedom
+    p = 2 * min(fisher.sf(ratio, *freedom), fisher.cdf(ratio, *freedom))
+    least = max(one.noise, two.noise) / MOST  # runs that lie on their law, as made ones do, would count for everything
+    return (max(one.noise, least), max(two.noise, least)) if p < UNEQUAL else None
+
+
+def _together(one: Runs, two: Runs, law: Law, scatters: tuple[float, float] | None) -> Runs:
     columns = {k: np.concatenate([one.column(k), two.column(k)]) for k in (*law.inputs, "loss")}
     for k in (BLOCK, "run"):
         if k in one.names and k in two.names:
             columns[k] = np.concatenate([one.labels(k), two.labels(k)])
     columns[SIDE] = np.repeat([1.0, 2.0], [len(one), len(two)])
+    columns[WEIGHT] = np.repeat([s**-2 for s in scatters or (1.0, 1.0)], [len(one), len(two)])
     return replace(read_runs(columns, loss="loss", check=False), source=f"{one.source} and {two.source}")
 
 
@@ -103,7 +129,14 @@ def _fitted(law: Law, sharing: str, both: Runs, where: Where, delta: float | Non
     # only of the freest model are intervals asked for: profiles of the others would be work for nothing
     method = "profile" if delta is None else "delta"
     try:
-        return fit(joint, both, delta=delta, intervals=Intervals(method, where.level), seed=where.seed)
+        return fit(
+            joint,
+            both,
+            objective=Objective(weights=WEIGHT),
+            delta=delta,
+            intervals=Intervals(method, where.level),
+            seed=where.seed,
+        )
     except SimilitudeError:
         return None
 
@@ -112,7 +145,13 @@ def _blocked(scale: Scale, sharing: str, both: Runs, where: Where) -> Fit:
     """The freest model with an offset of its own for each block, which cancels from differences within it."""
     law = joint_law(scale.law, shared_names(scale.law, sharing))
     try:
-        return fit(law, both, intervals=Intervals(level=where.level, cluster=BLOCK), seed=where.seed)
+        return fit(
+            law,
+            both,
+            objective=Objective(weights=WEIGHT),
+            intervals=Intervals(level=where.level, cluster=BLOCK),
+            seed=where.seed,
+        )
     except QuestionError:
         count = len(np.unique(both.labels(BLOCK)))
         raise QuestionError(
@@ -147,7 +186,7 @@ def _held_out(scale: Scale, sharing: str, both: Runs, small: Runs) -> float:
     if not len(held):
         return float("nan")
     try:
-        made = fit(law, small, intervals="delta")
+        made = fit(law, small, objective=Objective(weights=WEIGHT), intervals="delta")
     except SimilitudeError:
         return float("nan")
     told = np.asarray(law.evaluate({k: held.column(k) for k in law.inputs}, made.values), float)

@@ -56,6 +56,8 @@ def along(scale: Scale, table: Runs) -> np.ndarray:
 
 def read_procedures(runs: Runs, by: str, law: Law | str | None, asked: Asked, level: float, seed: int) -> Procedures:
     """The procedures under a law; of no law named, under the first of `DEFAULTS` that all can be fitted by."""
+    if asked.best_of is not None and asked.best_of < 1:
+        raise ArgumentError(f"best_of = {asked.best_of}; expected how many bins a decade, 1 or more")
     if law is not None:
         return _under(runs, by, get(law) if isinstance(law, str) else law, asked, level, seed)
     failed: dict[str, SimilitudeError] = {}
@@ -98,6 +100,12 @@ def _under(runs: Runs, by: str, law: Law, asked: Asked, level: float, seed: int)
 
 def _groups(runs: Runs, by: str) -> dict[str, Runs]:
     groups = runs.kept.groups(by)
+    if nameless := [k for k in groups if not str(k).strip()]:
+        count = len(groups[nameless[0]])
+        raise DataError(
+            f"{runs.source}: column '{by}' is empty in {count} of the runs, so whose they are is not known; fill it "
+            "in, or leave those runs out"
+        )
     if len(groups) < 2:
         raise DataError(
             f"{runs.source}: column '{by}' has one value, {next(iter(groups), 'none')!r}; comparing takes two"
@@ -136,7 +144,7 @@ def _tables(runs: Runs, by: str, law: Law, asked: Asked) -> tuple[dict[str, Runs
         if rows.size < len(law.params):
             raise DataError(
                 f"{where}: {rows.size} runs with {', '.join(inputs.values())} and {output}; law '{law.name}' has "
-                f"{len(law.params)} parameters"
+                f"{len(law.params)} parameters: add runs, or take a law with fewer such as power"
             )
         kept = {**columns, **_labels(part, name, asked.blocks)}
         table = read_runs({k: v[rows] for k, v in kept.items()}, loss="loss", check=False)
@@ -236,4 +244,5 @@ def _fitted(law: Law, table: Runs, level: float, seed: int) -> Fit:
     try:
         return fit(law, table, intervals=Intervals(level=level), seed=seed)
     except SimilitudeError as error:
-        raise type(error)(f"{table.source}: {error}") from None
+        said = str(error)
+        raise type(error)(said if said.startswith(table.source) else f"{table.source}: {said}") from None

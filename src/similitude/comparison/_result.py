@@ -241,14 +241,14 @@ def _figure(made: Comparison) -> Figure:
     for i, name in enumerate(made.names):
         curve, points = made.curves[name], made.points[name]
         group = float(i + 1)
-        series.append(Points(name, points["x"], points["y"], group=group))
+        series.append(Points("runs", points["x"], points["y"], group=group))
         inside = [j for j, x in enumerate(curve["x"]) if x <= top * 1.0001]
         beyond = [j for j, x in enumerate(curve["x"]) if x >= top * 0.9999]
         for rows, role in ((inside, "fitted"), (beyond, "extrapolated")):
             if len(rows) > 1:
                 x, y = ([curve[k][j] for j in rows] for k in ("x", "y"))
-                series.append(Line(f"{name}, {role}", x, y, role, group=group, label=name if role != "fitted" else ""))
-        series.append(Band(f"{made.level:.0%} band, {name}", curve["x"], curve["low"], curve["high"], group=group))
+                series.append(Line(role, x, y, role, group=group, label=name if role != "fitted" else ""))
+        series.append(Band(f"{made.level:.0%} band", curve["x"], curve["low"], curve["high"], group=group))
     for pair in made.pairs:
         for crossing in pair.crossings:
             at = crossing.at

@@ -15,6 +15,7 @@ import numpy as np
 from similitude._errors import ArgumentError, DataError
 from similitude._view import Axis, Column, Figure, Interval, Line, Points, Rule, Section, Table, Text
 from similitude.comparison._lines import (
+    EXACT,
     Data,
     Fitted,
     bent,
@@ -145,6 +146,8 @@ def trend(
     u, means, errors, count = _prepared(x, y)
     if not 0 < level < 1:
         raise ArgumentError(f"level = {level:g}; expected a number between 0 and 1, such as 0.95")
+    if errors is None and np.ptp(means) <= EXACT * np.max(np.abs(means)):
+        return _constant(u, means, count, level)
     data = Data(u, means, errors, count)
     found = two_lines(data)
     line = weighted(design_of(u, ()), data)
@@ -173,6 +176,27 @@ def trend(
         y=tuple(means.tolist()),
         error=tuple([None] * len(u)) if errors is None else tuple(errors.tolist()),
         warnings=_warnings(data, kind, quadratic, found),
+    )
+
+
+def _constant(u: np.ndarray, means: np.ndarray, count: np.ndarray, level: float) -> Trend:
+    """The trend of one value at every scale: nothing to test."""
+    return Trend(
+        kind="flat",
+        says=f"The metric is the same, {means[0]:.6g}, at all {len(u)} scales.",
+        slope=Interval(0.0, 0.0, 0.0, "a decade"),
+        break_at=None,
+        halves=(),
+        jump=None,
+        quadratic="no U",
+        false_u=None,
+        false_u_quadratic=None,
+        level=level,
+        scales=len(u),
+        observations=int(np.sum(count)),
+        x=tuple((10**u).tolist()),
+        y=tuple(means.tolist()),
+        error=tuple([None] * len(u)),
     )
 
 

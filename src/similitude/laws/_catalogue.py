@@ -62,7 +62,7 @@ def get(name: str) -> Law:
         return _CATALOGUE[name]
     except KeyError:
         raise ArgumentError(
-            f"no law is called '{name}'{did_you_mean(name, _CATALOGUE)} (known: {', '.join(_CATALOGUE)})"
+            f"no law is called '{name}'{did_you_mean(name, _CATALOGUE)} ('similitude laws' lists all {len(_CATALOGUE)})"
         ) from None
 
 

@@ -152,6 +152,7 @@ def _groups(
     if tried is None and TRIED in table.names:
         tried = TRIED
     b, s = table.column(batch), table.column(steps)
+    _check_positive(table.source, {batch: b, steps: s})
     last = np.full(len(b), np.nan) if tried is None else table.column(tried)
     goals = np.full(len(b), np.nan) if goal is None else table.column(goal)
     names = np.full(len(b), "") if by is None else table.labels(by)
@@ -161,6 +162,15 @@ def _groups(
             rows = (names == name) & ((goals == value) | (np.isnan(goals) & np.isnan(value)))
             groups.append(Measured(name, None if np.isnan(value) else float(value), b[rows], s[rows], last[rows]))
     return table.source, groups
+
+
+def _check_positive(source: str, columns: Mapping[str, np.ndarray]) -> None:
+    for name, values in columns.items():
+        if (bad := np.flatnonzero(values <= 0)).size:
+            raise DataError(
+                f"{source}, column '{name}', row {bad[0] + 1}: {values[bad[0]]:g}; expected a positive number, or "
+                "nothing where the goal was never reached"
+            )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from similitude._errors import SimilitudeError
+from similitude._quantity import format_quantity
 from similitude._view import Interval
 from similitude.fitting import Fit, Intervals, fit
 from similitude.laws import get
@@ -114,7 +115,11 @@ def batch_curve(data: Measured, bend: float | None, level: float, source: str) -
     count = len(np.unique(data.batch[data.reached()]))
     where = ", ".join(filter(None, (source, data.name, "" if data.goal is None else f"to {data.goal:g}")))
     if count < LEAST:
-        return f"{where}: {count} batches reach the goal; a curve takes {LEAST}"
+        return (
+            f"{where}: {'1 batch reaches' if count == 1 else f'{count} batches reach'} the goal; a curve takes {LEAST}"
+        )
+    if why := _without_bend(data):
+        return f"{where}: {why}"
     runs = data.table()
     options: Any = {"objective": "squares_log", "intervals": Intervals(level=level), "inputs": {"B": "B"}}
     try:
@@ -130,6 +135,23 @@ def batch_curve(data: Measured, bend: float | None, level: float, source: str) -
     k = Interval(free.values["k"], *free.ends["k"])
     bent = (k.low is not None and k.low > 1) or (k.high is not None and k.high < 1)
     return _described(data, [free] if bent else [smooth, free], free if bent else smooth, k, bent)
+
+
+def _without_bend(data: Measured) -> str:
+    """Why steps show no critical batch: they do not fall as the batch grows, or fall in proportion throughout."""
+    reached = data.reached()
+    b, s = data.batch[reached], data.steps[reached]
+    batches = np.unique(b)
+    least = np.array([s[b == v].min() for v in batches])
+    if not least.min() < least[0]:
+        return f"steps do not fall from the smallest batch, {format_quantity(batches[0])}, on: try smaller batches"
+    examples = np.log(least) + np.log(batches)
+    if np.all(examples <= examples[0] + 1e-6):
+        return (
+            f"steps fall in proportion to the batch, or faster, up to {format_quantity(batches[-1])}: the critical "
+            "batch lies beyond; try larger batches"
+        )
+    return ""
 
 
 def _free(runs: Runs, options: dict[str, Any]) -> Fit | None:

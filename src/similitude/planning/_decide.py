@@ -192,6 +192,8 @@ def _goal(space: Space, params: Mapping[str, Any], spend: Any, reach: Any) -> fl
     with np.errstate(all="ignore"):
         costs, values = space.spent(corners)[0], space.value(params, corners)[0]
     unit = space.cost.unit
+    if not np.isfinite(costs).all():
+        raise ArgumentError(f"the cost {space.cost.text} is not a positive number everywhere within these limits")
     if reach is not None:
         wanted = float(amount("reach", reach) or 0.0)
         if space.sign * wanted < np.nanmin(values):
@@ -283,7 +285,7 @@ def _inputs(
     out = {}
     for j, name in enumerate(space.free):
         unit = space.law.inputs[name].name
-        value = float(np.exp(best.z[0, j]))
+        value = _written(float(np.exp(best.z[0, j])), space, best, j)
         ends: tuple[float | None, float | None] = (None, None)
         known = hasattr(estimate, "interval_of") and not spare and len(space.free) > 1
         if known and space.low[j] + AT_END < best.z[0, j] < space.high[j] - AT_END:
@@ -295,6 +297,12 @@ def _inputs(
             ends = _exp(low), _exp(high)
         out[name] = Interval(value, *ends, unit=unit)
     return out
+
+
+def _written(value: float, space: Space, best: Best, j: int) -> float:
+    """A value at an end of its limits as the limit was written: its logarithm has lost the last digits."""
+    at_end = min(best.z[0, j] - space.low[j], space.high[j] - best.z[0, j]) < AT_END
+    return float(f"{value:.13g}") if at_end else value
 
 
 def _exp(end: float | None) -> float | None:

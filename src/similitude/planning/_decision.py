@@ -197,8 +197,8 @@ def _frontier_figure(made: Decision) -> Figure | None:
         here, group = made.inputs[name].value, float(i + 1)
         if name in f.low:
             low, high = ([v / here for v in ends[name]] for ends in (f.low, f.high))
-            series.append(Band(f"{name}, {made.level or 0.9:.0%} band", f.cost, low, high, group=group))
-        series.append(Line(f"best {name}", f.cost, [v / here for v in values], group=group, label=name))
+            series.append(Band(f"{made.level or 0.9:.0%} band", f.cost, low, high, group=group))
+        series.append(Line("best value", f.cost, [v / here for v in values], group=group, label=name))
     series.append(Marker("decision", made.cost.value, 1.0, role="target"))
     axis = Axis("Inputs, times those of the decision", ticks="plain")
     unit = str(made.cost.unit)

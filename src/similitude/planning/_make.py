@@ -80,9 +80,9 @@ def plan(
         )
     made = _complete(estimate, question, budget, level, seed)
     weight = "" if memory is None else _weight(memory, bytes_per_parameter)
-    return within_budget(
-        replace(made, assumptions=(*made.assumptions, weight) if weight else made.assumptions), allowed
-    )
+    made = replace(made, assumptions=(*made.assumptions, weight) if weight else made.assumptions)
+    asked = {"at": at, "max_parameters": cap, "inference_tokens": inference_tokens}
+    return made if allowed is None else within_budget(made, allowed, asked)
 
 
 def _constrained(
@@ -128,13 +128,16 @@ def _allowed(flop: Number | None, budget: Budget | None) -> float | None:
     return min((a for a in amounts if a is not None), default=None)
 
 
-def within_budget(made: Plan, allowed: float | None) -> Plan:
-    """A plan for a loss, held against what may be spent; QuestionError where it does not suffice."""
-    if allowed is None:
-        return made
+def within_budget(made: Plan, allowed: float, asked: Mapping[str, Any]) -> Plan:
+    """A plan for a loss, held against what may be spent; QuestionError where it does not suffice.
+
+    `asked` is what else constrained the plan: what the budget comes to instead keeps to it.
+    """
     if made.flop > allowed * (1 + 1e-12):
-        estimate = made.estimate
-        best = plan(estimate, flop=allowed, inference_tokens=made.inference_tokens, at=made.at) if estimate else None
+        try:
+            best = plan(made.estimate, flop=allowed, **asked) if made.estimate else None
+        except QuestionError:
+            best = None
         instead = f"; for the budget it comes to {best.loss.value:.4g} at best" if best is not None else ""
         raise QuestionError(
             f"loss {made.loss.value:.4g} takes at least {format_quantity(made.flop, FLOP)}, and the budget allows "
@@ -142,7 +145,7 @@ def within_budget(made: Plan, allowed: float | None) -> Plan:
         )
     share = made.flop / allowed
     said = f"The budget allows {format_quantity(allowed, FLOP)}; the least for this loss is {share:.0%} of it."
-    smallest = _smallest(made, allowed)
+    smallest = None if {"N", "D"} & set(asked["at"]) else _smallest(made, allowed)
     if smallest is not None:
         said += (
             f" Spending all of it, a model of {format_quantity(smallest[0])} parameters on "
@@ -189,22 +192,25 @@ def _ask(
     held = {k: amount(k, v) for k, v in (at or {}).items()}
     fixed = {k: held.pop(k) for k in ("N", "D") if k in held}
     flop = _allowed(flop, budget)
-    if flop is None and loss is None and len(fixed) != 1:
-        raise ArgumentError("nothing to plan for: give flop=, loss=, a budget, or at={'N': ...}")
+    surface = Surface.of(estimate.law, held, amount("inference_tokens", inference_tokens, "tokens"))  # pyright: ignore[reportArgumentType]
     if len(fixed) == 2:
         raise ArgumentError("with N and D both fixed there is nothing to choose: predict the loss there")
-    if fixed and max_parameters is not None:
-        raise ArgumentError("max_parameters caps a size that is chosen; N or D is fixed here")
-    surface = Surface.of(estimate.law, held, amount("inference_tokens", inference_tokens, "tokens"))  # pyright: ignore[reportArgumentType]
+    if flop is None and loss is None and len(fixed) != 1:
+        if budget is not None and budget.accelerator is not None:
+            raise ArgumentError(f"for how long may {budget.accelerator.name} train? Give days=, dollars=, or loss=")
+        raise ArgumentError("nothing to plan for: give flop=, loss=, a budget, or at={'N': ...}")
+    cap = amount("max_parameters", max_parameters, "parameters")
+    if fixed and cap is not None:
+        raise ArgumentError("max_parameters and memory cap a size that is chosen; N or D is fixed here")
     return Question.of(
         surface,
         estimate.values,
-        given={**fixed, **({} if flop is None else {"flop": flop})},
+        given={**fixed, **({} if flop is None else {"flop": flop}), **({} if cap is None else {"cap": cap})},
         log_flop=_log(flop),
         loss=amount("loss", loss, "loss"),
         log_n=_log(fixed.get("N")),
         log_d=_log(fixed.get("D")),
-        log_cap=_log(amount("max_parameters", max_parameters, "parameters")),
+        log_cap=_log(cap),
     )
 
 
@@ -228,7 +234,7 @@ def _complete(estimate: Estimate, question: Question, budget: Budget | None, lev
         label=estimate.label,
         law=estimate.law.name,
         question=question_words(question),
-        N=_interval(log_n, ends["N"], "parameters", question.given.get("N")),
+        N=_interval(log_n, ends["N"], "parameters", question.given.get("cap" if log_n == question.log_cap else "N")),
         D=_interval(log_d, ends["D"], "tokens", question.given.get("D")),
         loss=Interval(_first(surface.loss(values, log_n, log_d)), *ends["loss"], unit=_output(estimate)),
         tokens_per_parameter=_interval(log_d - log_n, ends["M"], "tokens/parameter"),

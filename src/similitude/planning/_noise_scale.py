@@ -106,7 +106,7 @@ def noise_scale(
     2.0
     """
     one, two = (np.asarray(v, float).ravel() for v in (small, big))
-    if not 0 < batch_small < batch_big:
+    if not 0 < batch_small < batch_big < float("inf"):
         raise ArgumentError(f"batches {batch_small:g} and {batch_big:g}: expected the second larger than the first")
     if one.size != two.size:
         raise ArgumentError(f"{one.size} norms at the small batch and {two.size} at the big: expected as many")
@@ -118,6 +118,8 @@ def noise_scale(
         )
     if one.size < LEAST:
         raise DataError(f"{one.size} measurements; a noise scale takes at least {LEAST}")
+    if windows < 1 or windows != int(windows):
+        raise ArgumentError(f"windows = {windows:g}; expected a whole number of parts, at least 1")
     if not 0 < level < 1:
         raise ArgumentError(f"level = {level:g}; expected a number between 0 and 1, such as 0.9")
     gradient = (batch_big * two - batch_small * one) / (batch_big - batch_small)

@@ -89,6 +89,8 @@ def parallel_layouts(
     if not isinstance(shape, Transformer):
         raise ArgumentError(f"{name} is no decoder-only transformer: layouts are known for those only")
     count, chip = fleet(gpus)
+    if limit < 1:
+        raise ArgumentError(f"limit = {limit}; expected at least one layout")
     s = sequence or shape.context
     machine = _machine(chip, precision, efficiency, dict(links or {}), node, headroom)
     size, sequences = _batch(batch, s, count)

@@ -23,14 +23,19 @@ BATCH = 4e6  # tokens of a batch, at most, and as many as leave a thousand steps
 def rounded(plan: Plan, question: Question, values: Mapping[str, Any]) -> RoundPlan | None:
     """Layers, width, heads, a batch and steps near a plan's N and D; None where no shape is near.
 
-    A shape of other size than the plan's gets the tokens that the same cost pays for, unless N or D was given.
+    A shape of other size than the plan's gets the tokens that the same cost pays for, unless N or D was given. Where a
+    cap was given, no shape goes beyond it.
     """
     if plan.N.value < SMALLEST or plan.estimate is None or plan.estimate.law.output.kind != "loss":
         return None
     counts = plan.counts if plan.counts in CONVENTIONS else "total"
+    most = np.inf if question.log_cap is None else float(np.exp(question.log_cap)) * (1 + 1e-9)
     try:
-        choice = shapes_for(plan.N.value, counts=counts, limit=1, tolerance=0.1).best
+        near = shapes_for(plan.N.value, counts=counts, limit=1 if most == np.inf else 1000, tolerance=0.1).choices
     except SimilitudeError:
+        return None
+    choice = next((c for c in near if c.parameters <= most), None)
+    if choice is None:
         return None
     surface, log_n = question.surface, float(np.log(choice.parameters))
     tokens = plan.D.value

@@ -139,6 +139,8 @@ def serve(
     rate = price if price is not None else chip.price
     most = int((each * count - weights) // one)
     served = tuple(_served(line, b, prompt, output, one, rate) for b in _batches(most))
+    if limit is not None and not limit > 0:
+        raise ArgumentError(f"limit = {limit:g}; expected the most seconds between two tokens, above zero")
     if limit is not None and not any(s.step <= limit for s in served):
         raise QuestionError(
             f"no batch keeps {1e3 * limit:g} ms a token: alone, a request takes {1e3 * served[0].step:.3g} ms on "
@@ -264,10 +266,12 @@ def _by_batch(made: Serving) -> Table:
          "…" if s.dollars is None else f"{s.dollars:.3g}")
         for s in made.served
     ]  # fmt: skip
-    columns = (Column("requests at once", align="right"), Column("first token", "ms", align="right"),
+    columns = [Column("requests at once", align="right"), Column("first token", "ms", align="right"),
                Column("a token", "ms", align="right"), Column("request", "s", align="right"),
-               Column("output", "tokens/s", align="right"), Column("cache", align="right"), "bound by",
-               Column("1M tokens", "$", align="right"))  # fmt: skip
+               Column("tokens/s", align="right"), Column("cache", align="right"), Column("bound"),
+               Column("1M tokens", "$", align="right")]  # fmt: skip
+    if all(s.dollars is None for s in made.served):  # no price is known
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
     limit = "" if made.limit is None else f", at most {1e3 * made.limit:g} ms a token"
     note = f"Requests of {made.prompt:,} prompt and {made.output:,} output tokens; ← has the highest throughput{limit}."
     return Table(f"{made.name} on {made.count}x {made.accelerator}", columns, rows, note)

@@ -10,6 +10,7 @@ from similitude._architecture import Transformer
 from similitude._counted import CONVENTIONS, chosen
 from similitude._digits import format_number
 from similitude._errors import ArgumentError, QuestionError
+from similitude._known_shapes import refuse_unknown
 from similitude._quantity import format_quantity
 from similitude._view import Axis, Column, Figure, Points, Rule, Section, Table, Text
 from similitude.planning._budget import amount
@@ -18,6 +19,7 @@ from similitude.planning._steps import Steps, steps_for
 
 __all__ = ["ShapeChoice", "ShapeChoices", "shapes_for"]
 
+LARGEST = 1e15  # parameters; beyond, there are too many shapes to look through
 USUAL = (64.0, 160.0)  # width over layers of GPT-2 to Llama 3: 64 to 142
 NOTES = (
     (
@@ -117,13 +119,16 @@ def shapes_for(
     ShapeChoices(3 near 7B total; first 44 layers of 3584, 28 heads: 7.093B (+1.3%))
     """
     target = amount("parameters", parameters, "parameters")
+    assert target is not None
+    if target > LARGEST:
+        raise ArgumentError(f"parameters = {parameters}; shapes are looked for up to {format_quantity(LARGEST)}")
     chosen("convention", counts, CONVENTIONS)
     _check(multiple, tolerance, limit)
     shared = {"vocabulary": 32000, "context": 4096, "gated": True, "tied": False, **sizes}
     if taken := {"layers", "width", "heads", "feed_forward"} & shared.keys():
         raise ArgumentError(f"{', '.join(sorted(taken))}: these are what is looked for; give a shape with them instead")
+    refuse_unknown("transformer", sizes)
     low, high = _range(aspect)
-    assert target is not None
     found = [
         _choice(s, target, counts)
         for w in _widths(target, multiple, high)

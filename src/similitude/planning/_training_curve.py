@@ -55,7 +55,10 @@ class TrainingCurve:
         """Steps, losses and schedule after the warm-up, as laws of curves take them; QuestionError for too few."""
         whole = self.schedule
         if whole is None:
-            raise QuestionError(f"{self.name}: a law of training curves needs the learning rates; give its schedule")
+            raise QuestionError(
+                f"{self.name}: a law of training curves needs the learning rates: name their column with lr=, or give "
+                "its schedule"
+            )
         kept = np.isfinite(self.loss) & np.isfinite(self.steps) & (self.steps > whole.warm_up)
         steps, loss = self.steps[kept], self.loss[kept]
         if (loss <= 0).any():

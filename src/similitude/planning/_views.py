@@ -38,7 +38,8 @@ def plan_table(plan: Plan) -> Table:
     if plan.inference_tokens:
         rows += [("of which training", in_powers(format_number(plan.training_flop, "FLOP"))),
                  ("tokens served", format_number(plan.inference_tokens, "tokens"))]  # fmt: skip
-    rows += [(k, _shown(v)) for k, v in (("time", plan.days), ("cost", plan.dollars)) if v is not None]
+    of = " of training" if plan.inference_tokens else ""
+    rows += [(f"{k}{of}", _shown(v)) for k, v in (("time", plan.days), ("cost", plan.dollars)) if v is not None]
     rows += [(f"given {k}", v) for k, v in plan.at.items()]
     if plan.excess is not None:
         rows.append(
@@ -261,4 +262,5 @@ def _share(x: float) -> str:
 def _sentence(item: Sensitivity) -> str:
     (n_low, n_high), (low, high) = _ends(item.N, "parameters"), _ends(item.loss, "")
     what = item.what[:1].upper() + item.what[1:]
-    return f"{what}: N from {n_low} to {n_high}, loss {low} to {high}."
+    size = f"N stays at {n_low}" if n_low == n_high else f"N from {n_low} to {n_high}"
+    return f"{what}: {size}, loss {low} to {high}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from math import comb
 from pathlib import Path
@@ -140,8 +141,17 @@ def _titled(result: Any) -> tuple[str, tuple[View, ...]]:
     found = section() if section is not None else None
     if not isinstance(found, Section):
         shown = _views(result)
-        found = shown[0] if len(shown) == 1 and isinstance(shown[0], Section) else Section(type(result).__name__, shown)
+        found = (
+            shown[0]
+            if len(shown) == 1 and isinstance(shown[0], Section)
+            else Section(_in_words(type(result).__name__), shown)
+        )
     return found.title, tuple(found.items)
+
+
+def _in_words(name: str) -> str:
+    """ "Critical batch" of "CriticalBatch"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).capitalize()
 
 
 def _views(result: Any) -> tuple[View, ...]:

@@ -18,6 +18,9 @@ def write_csv(figure: Figure) -> str:
     """The figure's values as CSV with a header; columns that no series uses are left out, missing values empty."""
     extra = list(dict.fromkeys(k for s in figure.series if isinstance(s, Points) for k in s.values))
     rows = [row for s in figure.series for row in _rows(s)]
+    called = figure.shade.names if figure.shade else {}
+    for row in rows:
+        row["group"] = called.get(row["group"], row["group"]) if row.get("group") is not None else None
     names = [n for n in _FIXED if n in ("series", "role", "x", "y") or any(r.get(n) not in (None, "") for r in rows)]
     taken = {n: (n if n not in _FIXED else f"{n} (column)") for n in extra}
     out = io.StringIO()

@@ -30,7 +30,7 @@ from similitude._view import (
 from similitude.reports._csv import csv_link, first_rows
 from similitude.reports._mathml import only_math
 from similitude.reports._palette import DARK, LIGHT, RAMP_DARK, RAMP_LIGHT, mark_of
-from similitude.reports._scale import Scale, groups_of, scales_of, shade_of
+from similitude.reports._scale import Scale, group_of, groups_of, scales_of, shade_of
 from similitude.reports._svg import MARK_SHEET, draw_svg, steps_of, swatch
 from similitude.reports._text import aligned_right, cell_text
 from similitude.reports._thin import thin
@@ -272,10 +272,16 @@ def _axis(label: str, unit: str) -> str:
 def _legend(figure: Figure) -> str:
     names = list(dict.fromkeys(s.name for s in figure.series))
     first = {s.name: s for s in reversed(figure.series)}
+    steps = steps_of(figure)
+    alone = {n for n in names if len({group_of(s) for s in figure.series if s.name == n}) == 1}
+    samples = [swatch(first[n], steps if n in alone else None) for n in names]
     items = "".join(
-        f'<li data-k="{i}">{swatch(first[n])}<span>{escape(_said(first[n]))}</span></li>' for i, n in enumerate(names)
+        f'<li data-k="{i}">{sample}<span>{escape(_said(first[n]))}</span></li>'
+        for i, (n, sample) in enumerate(zip(names, samples, strict=True))
     )
-    return f'<ul class="legend">{items}</ul>{_shade_key(figure)}'
+    told = {group_of(first[n]) for n in alone} - {None}  # groups that a name of their own says already
+    key = "" if len(told) > 1 and told == set(groups_of(figure)) else _shade_key(figure)
+    return f'<ul class="legend">{items}</ul>{key}'
 
 
 def _said(series: Any) -> str:

@@ -66,9 +66,9 @@ def steps_of(figure: Figure) -> dict[float, int]:
     return {g: step_of(float(p)) for g, p in zip(groups, shade.place(groups))}
 
 
-def swatch(series: Any) -> str:
-    """The small sample of a series in the legend."""
-    classes = _classes(series, {}, None)
+def swatch(series: Any, steps: Mapping[float, int] | None = None) -> str:
+    """The small sample of a series in the legend, in its group's colour where `steps` are given."""
+    classes = _classes(series, steps or {}, None)
     if isinstance(series, (Points, Marker)):
         inner = f'<use href="#mk-{mark_of(series.role, None)}" x="50%" y="50%"/>'
     elif isinstance(series, Band):
