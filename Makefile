@@ -7,7 +7,9 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check --no-input
 PYTEST_ARGS ?= -n 2
 
-.PHONY: demo test test-slow bench docs lint types rules coverage check clean
+NAMES ?=
+
+.PHONY: golden demo test test-slow bench docs lint types rules coverage check clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -48,6 +50,10 @@ rules: $(VENV)/.quality
 coverage: $(VENV)/.installed
 	$(MAKE) --no-print-directory test PYTEST_ARGS="$(PYTEST_ARGS) --cov --cov-report=term:skip-covered"
 
+# log files written by the real libraries, each in an environment of its own; the results are kept in tests/golden/logs
+golden: | $(BIN)/python
+	$(BIN)/python tests/golden/make_all.py $(NAMES)
+
 docs: $(VENV)/.quality
 	$(BIN)/python docs/generate.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -55,4 +61,4 @@ docs: $(VENV)/.quality
 check: lint types rules docs coverage
 
 clean:
-	rm -rf $(VENV) site build dist docs/laws docs/papers.md docs/api.md .coverage htmlcov
+	rm -rf $(VENV) .golden site build dist docs/laws docs/papers.md docs/api.md .coverage htmlcov

@@ -1,0 +1,99 @@
+"""A run as its log holds it: settings, final values, points of curves, and what was assumed in reading it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["CHUNK", "STATES", "LoggedRun", "Scalar", "flat", "points_of", "points_schema", "samples_schema"]
+
+Scalar = str | int | float | bool | None
+CHUNK = 1 << 18  # points that a reader gives at a time
+STATES = ("finished", "running", "crashed", "unknown")
+_LONGEST = 2_000  # characters of a setting that are kept
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRun:
+    """One run of a log.
+
+    `kind` is the reader's name, `key` what the logging library knows the run by (a re-import finds it again, grown or
+    not), `source` the file or folder, relative to what was imported. `config` has dotted names and plain values, as
+    `flat` makes them. `final` are values of the run as a whole: its summary, its evaluation. `points` gives the curves
+    in chunks of `points_schema()`, anew at each call, in the order of the log; `samples` the scores of single items, of
+    `samples_schema()`. `state` is one of `STATES`; `started` and `ended` are seconds since 1970. `assumed` and
+    `left_out` are sentences.
+    """
+
+    kind: str
+    key: str
+    name: str
+    source: str
+    config: Mapping[str, Scalar] = field(default_factory=dict)
+    final: Mapping[str, float] = field(default_factory=dict)
+    points: Callable[[], Iterator[pl.DataFrame]] | None = None
+    samples: Callable[[], Iterator[pl.DataFrame]] | None = None
+    state: str = "unknown"
+    started: float | None = None
+    ended: float | None = None
+    tags: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    def curves(self) -> pl.DataFrame:
+        """All points in one frame; of no rows where the log has none."""
+        import polars as pl
+
+        chunks = [] if self.points is None else list(self.points())
+        return pl.concat(chunks) if chunks else pl.DataFrame(schema=points_schema())
+
+
+def points_schema() -> dict[str, Any]:
+    """Columns of points: metric, step, time in seconds since 1970 (null where not logged), value (NaN is a value)."""
+    import polars as pl
+
+    return {"metric": pl.String, "step": pl.Int64, "time": pl.Float64, "value": pl.Float64}
+
+
+def samples_schema() -> dict[str, Any]:
+    """Columns of samples: task, item as its id, metric, score."""
+    import polars as pl
+
+    return {"task": pl.String, "item": pl.String, "metric": pl.String, "score": pl.Float64}
+
+
+def points_of(
+    rows: Iterable[tuple[str, int, float | None, float]], size: int = CHUNK
+) -> Callable[[], Iterator[pl.DataFrame]]:
+    """Points that are in memory already, (metric, step, time, value) each, as `LoggedRun.points`."""
+    kept = list(rows)
+
+    def chunks() -> Iterator[pl.DataFrame]:
+        import polars as pl
+
+        for i in range(0, len(kept), size):
+            yield pl.DataFrame(kept[i : i + size], schema=points_schema(), orient="row")
+
+    return chunks
+
+
+def flat(settings: Any, prefix: str = "") -> dict[str, Scalar]:
+    """Nested settings with dotted names; lists of plain values as text, what is longer than a setting can be is cut.
+
+    >>> flat({"model": {"n_layer": 12, "act": "gelu"}, "betas": [0.9, 0.95]})
+    {'model.n_layer': 12, 'model.act': 'gelu', 'betas': '[0.9, 0.95]'}
+    """
+    found: dict[str, Scalar] = {}
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{name}.")
+        elif value is None or isinstance(value, (bool, int, float)):
+            found[name] = value
+        else:
+            found[name] = str(value)[:_LONGEST]
+    return found

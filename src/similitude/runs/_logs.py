@@ -1,0 +1,159 @@
+"""read_logs: files and folders of logs, whatever kinds they hold, walked safely."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from similitude._errors import DataError
+
+from ._logged import LoggedRun
+
+if TYPE_CHECKING:
+    from .readers import Claim, Reader
+
+__all__ = ["Logs", "read_logs"]
+
+_DEEPEST = 40  # folders within folders
+_MOST = 1_000_000  # files looked at
+_IGNORED = {".git", "__pycache__", "node_modules", ".venv", ".ipynb_checkpoints"}
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """Runs found in logs, what was assumed in reading them and what was left out, each a sentence."""
+
+    runs: tuple[LoggedRun, ...]
+    assumed: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        kinds: dict[str, int] = {}
+        for run in self.runs:
+            kinds[run.kind] = kinds.get(run.kind, 0) + 1
+        listed = ", ".join(f"{n} {k}" for k, n in kinds.items())
+        return f"Logs({len(self.runs)} runs{': ' if listed else ''}{listed}; left out {len(self.left_out)})"
+
+
+def read_logs(
+    *paths: str | Path,
+    kinds: Sequence[str] | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Logs:
+    """The runs of log files and folders: each kind is recognised by itself, folders are walked.
+
+    `kinds` limits the readers by name. `progress` is called with each file as it is read. A file that cannot be read
+    is left out, with a sentence that says why; the rest is read all the same.
+
+    Raises DataError for a path that is not there, ArgumentError for a kind that is not known.
+    """
+    readers = _readers(kinds)
+    runs: list[LoggedRun] = []
+    left_out: list[str] = []
+    for given in paths:
+        root = Path(given)
+        if not root.exists():
+            raise DataError(f"{given}: there is no such file or folder; expected logs of runs")
+        for claim, reader in _claims(root, readers, left_out):
+            label = _label(claim, root)
+            if progress is not None:
+                progress(label)
+            _read(claim, reader, root, label, runs, left_out)
+    return Logs(tuple(runs), _assumed(runs), (*left_out, *_left_out(runs)))
+
+
+def _readers(kinds: Sequence[str] | None) -> tuple[Reader, ...]:
+    from similitude._errors import ArgumentError, did_you_mean
+
+    from .readers import READERS
+
+    known = {r.name: r for r in READERS}
+    for kind in kinds or ():
+        if kind not in known:
+            raise ArgumentError(
+                f"no kind of log '{kind}'{did_you_mean(kind, known)}; the kinds are: {', '.join(known)}"
+            )
+    return READERS if kinds is None else tuple(known[k] for k in kinds)
+
+
+def _claims(root: Path, readers: Iterable[Reader], left_out: list[str]) -> Iterator[tuple[Claim, Reader]]:
+    """Each log under a path with its reader, folders before what is in them."""
+    from .readers import Place
+
+    taken: set[Path] = set()
+    for folder, files, folders in _walk(root, left_out):
+        if any(p in taken for p in (folder, *folder.parents)):
+            continue
+        for reader in readers:
+            free = tuple(n for n in files if folder / n not in taken)
+            for claim in reader.sniff(Place(folder, free, folders)):
+                taken.update(claim.files if claim.folder is None else (claim.folder,))
+                yield claim, reader
+        for name in files:
+            if folder / name not in taken and root.is_file():
+                left_out.append(f"{name}: no kind of log that is known")
+
+
+def _walk(root: Path, left_out: list[str]) -> Iterator[tuple[Path, tuple[str, ...], tuple[str, ...]]]:
+    """Folder, its regular files, its folders, sorted; links that lead out of the root and odd files are left out."""
+    if root.is_file():
+        yield root.parent, (root.name,), ()
+        return
+    inside = root.resolve()
+    seen = 0
+    for here, folders, files in os.walk(root, followlinks=False, onerror=lambda e: left_out.append(_unreadable(e))):
+        folder = Path(here)
+        folders[:] = sorted(f for f in folders if f not in _IGNORED and not (folder / f).is_symlink())
+        if len(folder.relative_to(root).parts) >= _DEEPEST:
+            left_out.append(f"{folder.relative_to(root)}: more than {_DEEPEST} folders deep; not looked into")
+            folders[:] = []
+        kept = []
+        for name in sorted(files):
+            path = folder / name
+            if path.is_symlink() and not path.resolve().is_relative_to(inside):
+                left_out.append(f"{path.relative_to(root)}: a link that leads out of the folder")
+            elif path.is_file():
+                kept.append(name)
+        seen += len(kept)
+        if seen > _MOST:
+            raise DataError(f"{root} has more than {_MOST:,} files; name the folders of the runs")
+        yield folder, tuple(kept), tuple(folders)
+
+
+def _unreadable(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror or error}"
+
+
+def _label(claim: Claim, root: Path) -> str:
+    path = claim.folder or claim.files[0]
+    return str(path.relative_to(root)) if path != root and root.is_dir() else path.name
+
+
+def _read(claim: Claim, reader: Reader, root: Path, label: str, runs: list[LoggedRun], left_out: list[str]) -> None:
+    """All runs of one log; what fails half-way keeps the runs before it and is said."""
+    try:
+        for run in reader.read(claim):
+            runs.append(replace(run, source=_relative(run.source, root)))
+    except DataError as error:
+        said = str(error)
+        left_out.append(said if said.startswith(label) else f"{label}: {said}")
+    except (OSError, MemoryError, RecursionError) as error:
+        left_out.append(f"{label}: cannot be read ({type(error).__name__}: {error})")
+
+
+def _relative(source: str, root: Path) -> str:
+    try:
+        return str(Path(source).relative_to(root)) if root.is_dir() else Path(source).name
+    except ValueError:
+        return source
+
+
+def _assumed(runs: Sequence[LoggedRun]) -> tuple[str, ...]:
+    return tuple(f"{r.source}: {s}" for r in runs for s in r.assumed)
+
+
+def _left_out(runs: Sequence[LoggedRun]) -> tuple[str, ...]:
+    return tuple(f"{r.source}: {s}" for r in runs for s in r.left_out)

@@ -1,0 +1,93 @@
+"""What a reader is: a function from files of one log to runs, with a declared way to recognise them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from similitude._errors import DataError
+from similitude.runs._logged import LoggedRun
+
+__all__ = ["HEAD", "Claim", "Place", "Reader", "named", "reader"]
+
+HEAD = 1 << 16  # bytes of a file that sniffing may look at
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The files of one log; `folder`, when all of a folder is that log and nobody else is to look into it."""
+
+    files: tuple[Path, ...]
+    folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One folder as sniffing sees it: the names of its files that nobody has claimed, and of its folders."""
+
+    path: Path
+    files: tuple[str, ...]
+    folders: tuple[str, ...] = ()
+    _heads: dict[str, bytes] = field(default_factory=dict)
+
+    def head(self, name: str) -> bytes:
+        """The first 64 KB of a file; empty where it cannot be read."""
+        if name not in self._heads:
+            try:
+                with open(self.path / name, "rb") as stream:
+                    self._heads[name] = stream.read(HEAD)
+            except OSError:
+                self._heads[name] = b""
+        return self._heads[name]
+
+    def claim(self, *names: str) -> Claim:
+        """A claim of files of this folder."""
+        return Claim(tuple(self.path / n for n in names))
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A kind of log. `verified` names the library's version whose files it is tested on, empty where there is none."""
+
+    name: str
+    title: str
+    sniff: Callable[[Place], Iterable[Claim]]
+    read: Callable[[Claim], Iterator[LoggedRun]]
+    verified: str = ""
+
+
+def reader(
+    name: str, *, title: str, sniff: Callable[[Place], Iterable[Claim]], verified: str = ""
+) -> Callable[[Callable[[Claim], Iterator[LoggedRun]]], Reader]:
+    """The decorator that makes a function, Claim -> runs, a reader.
+
+    `sniff` is asked for each folder; it gives the logs it recognises, without reading more than heads of files. The
+    function raises DataError with one sentence for files it cannot read; runs it gave before stay.
+    """
+
+    def made(read: Callable[[Claim], Iterator[LoggedRun]]) -> Reader:
+        return Reader(name, title, sniff, read, verified)
+
+    return made
+
+
+def named(*endings: str, has: Sequence[bytes] = ()) -> Callable[[Place], Iterator[Claim]]:
+    """A sniff for single files: names that end so, their head with all of these bytes in it."""
+
+    def sniff(place: Place) -> Iterator[Claim]:
+        for name in place.files:
+            if name.casefold().endswith(endings) and all(part in place.head(name) for part in has):
+                yield place.claim(name)
+
+    return sniff
+
+
+def document(path: Path, most: int) -> bytes:
+    """A whole small file; DataError where it is larger than `most` bytes or cannot be read."""
+    try:
+        if path.stat().st_size > most:
+            raise DataError(f"{path.name} has {path.stat().st_size >> 20} MB; expected at most {most >> 20} MB")
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path.name} cannot be read: {error.strerror or error}") from None

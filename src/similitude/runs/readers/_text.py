@@ -1,0 +1,68 @@
+"""JSON of logs, read strictly enough to say where it is broken and loosely enough to take NaN as people write it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from similitude._errors import DataError
+
+from ._reader import document
+
+__all__ = ["LARGEST", "lines_of", "number", "parse_document"]
+
+LARGEST = 256 << 20  # bytes of one JSON document
+_LONGEST = 16 << 20  # bytes of a line
+
+
+def parse_document(path: Path, most: int = LARGEST) -> Any:
+    """One JSON document; DataError names the file and the line."""
+    return _parsed(document(path, most), path.name)
+
+
+def lines_of(path: Path) -> Iterator[tuple[int, Any]]:
+    """(line, value) of JSON lines; the last line may be cut off, as a killed writer leaves it: it is left out."""
+    with open(path, "rb") as stream:
+        for number_, line in enumerate(iter(lambda: stream.readline(_LONGEST), b""), 1):
+            if len(line) >= _LONGEST:
+                raise DataError(f"{path.name}, line {number_}: the line is longer than 16 MB; expected one record")
+            if not line.strip():
+                continue
+            try:
+                yield number_, _parsed(line, f"{path.name}, line {number_}")
+            except DataError:
+                if line.endswith(b"\n"):
+                    raise
+                return
+
+
+def _parsed(data: bytes, where: str) -> Any:
+    try:
+        return json.loads(data)
+    except UnicodeDecodeError:
+        raise DataError(f"{where} is not UTF-8 text; expected JSON") from None
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where} is not JSON: {error.msg} at line {error.lineno}; it may be cut off") from None
+    except RecursionError:
+        raise DataError(f"{where} nests too deep to be a log; expected JSON as the library writes it") from None
+
+
+def number(value: Any) -> float | None:
+    """A value as a float where it is a number, or text that is one; None otherwise. True and false are no numbers.
+
+    >>> number("NaN"), number(True), number(3)
+    (nan, None, 3.0)
+    """
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, (int, float)):
+        try:
+            return float(value)
+        except OverflowError:
+            return math.inf if value > 0 else -math.inf
+    if isinstance(value, str) and value.strip().casefold() in ("nan", "inf", "-inf", "infinity", "-infinity"):
+        return float(value)
+    return None

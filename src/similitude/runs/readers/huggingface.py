@@ -1,0 +1,101 @@
+"""Hugging Face Trainer: the state in `trainer_state.json`, of the run's folder or of its last checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from similitude._errors import DataError
+from similitude.runs._logged import LoggedRun, Scalar, flat, points_of
+
+from ._reader import Claim, Place, reader
+from ._text import number, parse_document
+
+__all__ = ["huggingface"]
+
+STATE = "trainer_state.json"
+_RUN = ("train_runtime", "train_loss")  # the last record: of the run as a whole, not of a step
+
+
+def _sniff(place: Place) -> Iterator[Claim]:
+    """A folder with the state, or with checkpoints that have it: all of them are one run."""
+    saved = [place.path / f / STATE for f in place.folders if f.startswith("checkpoint-")]
+    found = [p for p in saved if p.is_file() and not p.is_symlink()]
+    own = [place.path / STATE] if STATE in place.files else []
+    if own or found:
+        yield Claim((*own, *found))
+
+
+@reader("huggingface", title="Hugging Face Trainer (trainer_state.json)", sniff=_sniff, verified="transformers 4.57.1")
+def huggingface(claim: Claim) -> Iterator[LoggedRun]:
+    """The state that saw the most steps holds the history of those before it."""
+    states = [(path, _state(path)) for path in claim.files]
+    path, state = max(states, key=lambda s: s[1].get("global_step") or 0)
+    folder = path.parent.parent if path.parent.name.startswith("checkpoint-") else path.parent
+    history = [h for h in state["log_history"] if isinstance(h, Mapping)]
+    points, final, repeated = _points(history)
+    said = []
+    if state.get("num_input_tokens_seen") == 0:
+        said.append("num_input_tokens_seen = 0 says that tokens were not counted; it is left out")
+    if repeated:
+        said.append(f"{repeated} records repeat a step that was logged before: the run was resumed there")
+    done = (state.get("max_steps") or 0) > 0 and state.get("global_step", 0) >= state["max_steps"]
+    yield LoggedRun(
+        kind="huggingface",
+        key=f"huggingface:{folder.name}:{state.get('max_steps')}:{_first(history)}",
+        name=state.get("trial_name") or folder.name,
+        source=str(path),
+        config=_settings(state, folder),
+        final=final,
+        points=points_of(points),
+        state="finished" if done else "unknown",
+        assumed=tuple(said),
+    )
+
+
+def _state(path: Path) -> Mapping[str, Any]:
+    state = parse_document(path)
+    if not isinstance(state, Mapping) or not isinstance(state.get("log_history"), list):
+        raise DataError(f"{path.name} has no list 'log_history'; expected a state of the Hugging Face Trainer")
+    return state
+
+
+def _points(
+    history: list[Mapping[str, Any]],
+) -> tuple[list[tuple[str, int, float | None, float]], dict[str, float], int]:
+    """Points, values of the whole run, and how many records went back in steps."""
+    points: list[tuple[str, int, float | None, float]] = []
+    final: dict[str, float] = {}
+    last, repeated = -1, 0
+    for record in history:
+        step = record.get("step")
+        if not isinstance(step, int):
+            continue
+        repeated += step < last
+        last = step
+        values = {k: v for k, raw in record.items() if k != "step" and (v := number(raw)) is not None}
+        if all(k in record for k in _RUN):
+            final |= values
+            continue
+        points += [(k, step, None, v) for k, v in values.items()]
+    return points, final, repeated
+
+
+def _settings(state: Mapping[str, Any], folder: Path) -> dict[str, Scalar]:
+    """What the state says of the run as a whole, and the model's config.json where it lies beside."""
+    found = flat({k: v for k, v in state.items() if k not in ("log_history", "stateful_callbacks", "trial_params")})
+    if found.get("num_input_tokens_seen") == 0:
+        del found["num_input_tokens_seen"]
+    for path in (folder / "config.json", *sorted(folder.glob("checkpoint-*/config.json"))):
+        if path.is_file():
+            model = parse_document(path)
+            if isinstance(model, Mapping):
+                found |= flat(model, "model.")
+                break
+    return found
+
+
+def _first(history: list[Mapping[str, Any]]) -> str:
+    """What tells runs of one folder's name apart: how they began."""
+    return next((f"{h['loss']:.12g}" for h in history if isinstance(h.get("loss"), float)), "")

@@ -1,0 +1,58 @@
+"""Write the golden logs: each script of make/ runs in an environment of its own with the real library it names.
+
+A script states what it needs as inline metadata (PEP 723), is called with the folder to write to, and leaves there the
+files of the library under files/ and what it logged, by the library's own account, in values.json. Used as
+`make golden`, or `make golden NAMES="tensorboard mlflow"`.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+import venv
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ENVIRONMENTS = HERE.parent.parent / ".golden"
+
+
+def needs(script: Path) -> list[str]:
+    """The packages in a script's inline metadata."""
+    block = re.search(r"^# /// script\n((?:#.*\n)+?)# ///$", script.read_text(), flags=re.M)
+    if block is None:
+        raise SystemExit(f"{script.name} states no packages; expected inline metadata (PEP 723)")
+    return tomllib.loads(re.sub(r"^# ?", "", block[1], flags=re.M))["dependencies"]
+
+
+def make(script: Path) -> None:
+    """One script in its environment; its folder is replaced only when all went well."""
+    home = ENVIRONMENTS / script.stem
+    if not (home / "made").is_file():
+        venv.create(home, clear=True, with_pip=True)
+        pip = [home / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input"]
+        subprocess.run([*pip, *needs(script)], check=True)
+        (home / "made").touch()
+    with tempfile.TemporaryDirectory() as scratch:
+        out = Path(scratch) / script.stem
+        (out / "files").mkdir(parents=True)
+        subprocess.run([home / "bin" / "python", script, out], check=True, cwd=scratch)
+        target = HERE / "logs" / script.stem
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(out, target)
+    print(f"{script.stem}: {sum(1 for p in target.rglob('*') if p.is_file())} files")
+
+
+def main(names: list[str]) -> None:
+    """The scripts named, or all."""
+    scripts = sorted((HERE / "make").glob("*.py"))
+    for script in scripts:
+        if not names or script.stem in names:
+            make(script)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
