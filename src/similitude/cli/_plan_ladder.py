@@ -8,8 +8,8 @@ import click
 
 from similitude._errors import ArgumentError
 from similitude.cli import _parse
-from similitude.cli._options import json_option, seed_option
-from similitude.cli._output import print_json, print_text
+from similitude.cli._options import json_option, page_option, seed_option
+from similitude.cli._output import check_target, print_json, print_text, write_page
 from similitude.cli._plan_next import range_of
 from similitude.cli._progress import working
 from similitude.cli._sources import read_estimate
@@ -39,21 +39,26 @@ Examples:
 @click.option("--difference", metavar="SHARE", help="Instead: how many seeds tell two procedures so far apart?")
 @click.option("--power", type=float, default=0.9, show_default=True, help="With --difference, chance to tell it.")
 @click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
+@page_option
 @seed_option
 @json_option
-def command(guesses: tuple[str, ...], as_json: bool, **options: Any) -> None:
+def command(guesses: tuple[str, ...], page: str | None, as_json: bool, **options: Any) -> None:
     """Design small runs for a target before any is made.
 
     GUESS is one or several published coefficient sets, or fits, of one law: what the truth may be like.
     """
+    check_target(page)
     found = _seeds(guesses, options) if options["difference"] else _designs(guesses, options)
-    if as_json:
-        print_json(found.to_dict())
-        return
-    print_text(found.view())
+    carried = None
     if options["simulate"] and not options["difference"]:
         with working("simulating"):
             carried = found.simulated(repeats=options["simulate"], seed=options["seed"])
+    write_page([found] if carried is None else [found, carried], page)
+    if as_json:
+        print_json(found.to_dict() if carried is None else {**found.to_dict(), "simulated": carried.to_dict()})
+        return
+    print_text(found.view())
+    if carried is not None:
         print_text(carried.view())
 
 

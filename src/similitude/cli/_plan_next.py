@@ -8,8 +8,8 @@ import click
 
 from similitude._errors import ArgumentError
 from similitude.cli import _parse
-from similitude.cli._options import json_option, seed_option
-from similitude.cli._output import print_json, print_text
+from similitude.cli._options import json_option, page_option, seed_option
+from similitude.cli._output import check_target, print_json, print_text, write_page
 from similitude.cli._progress import working
 from similitude.cli._sources import read_estimate
 
@@ -39,15 +39,17 @@ Examples:
 @click.option("--noise", type=float, help="Standard deviation of a run's log loss.  [default: the fit's]")
 @click.option("--group", help="Which of the fits by group.")
 @click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
+@page_option
 @seed_option
 @json_option
-def command(fit: str, as_json: bool, **options: Any) -> None:
+def command(fit: str, page: str | None, as_json: bool, **options: Any) -> None:
     """Choose the next small runs, so that the decision at a target is surest.
 
     FIT is a file that 'similitude fit -o' wrote, with its runs.
     """
     from similitude.planning import next_runs
 
+    check_target(page)
     found = read_estimate(fit, options["group"])
     plain = ("spend", "runs", "per_run", "repeats", "aim", "cost", "inference_tokens", "noise", "level", "seed")
     asked = {k: options[k] for k in plain}
@@ -57,6 +59,7 @@ def command(fit: str, as_json: bool, **options: Any) -> None:
         asked["candidates"] = _candidates(options["candidates"], found)
     with working("designing"):
         chosen = next_runs(found, options["target"], **asked)  # pyright: ignore[reportArgumentType]
+    write_page([chosen], page)
     print_json(chosen.to_dict()) if as_json else print_text(chosen.view())
 
 
