@@ -26,6 +26,7 @@ COMMANDS = {
     "reproduce": "Check papers' claims on their data.",
     "cite": "Print the BibTeX of laws, coefficients, data and fits.",
     "demo": "Fit, predict, plan, compare and report on real runs.",
+    "plugins": "List what other packages add: readers, laws, executors.",
     "completion": "Print the shell's completion script.",
 }
 

@@ -8,6 +8,7 @@ from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING
 
 from similitude._errors import ArgumentError, did_you_mean
+from similitude._plugins import load
 from similitude.laws._law import Law
 
 if TYPE_CHECKING:
@@ -51,19 +52,27 @@ def catalogue() -> Mapping[str, Law]:
 
 
 def get(name: str) -> Law:
-    """The law of that name.
+    """The law of that name, of the catalogue or else of another package that adds it.
 
     Raises ArgumentError, with the closest name, when there is none.
 
     >>> get("chinchilla").linear
     ('E', 'A', 'B')
     """
-    try:
-        return _CATALOGUE[name]
-    except KeyError:
+    found = _CATALOGUE.get(name) or _added(name)
+    if found is None:
         raise ArgumentError(
             f"no law is called '{name}'{did_you_mean(name, _CATALOGUE)} ('similitude laws' lists all {len(_CATALOGUE)})"
-        ) from None
+        )
+    return found
+
+
+def _added(name: str) -> Law | None:
+    """A law that another package adds by an entry point; looked up only for names that are not known."""
+    found = load("similitude.laws", name)
+    if found is not None and not isinstance(found, Law):
+        raise ArgumentError(f"plugin '{name}' gives a {type(found).__name__}; expected a law, made with similitude.law")
+    return found
 
 
 def resolve(reference: str) -> Estimate:

@@ -30,6 +30,12 @@ class Logs:
     assumed: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
+    def __iter__(self) -> Iterator[LoggedRun]:
+        return iter(self.runs)
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
     def __repr__(self) -> str:
         kinds: dict[str, int] = {}
         for run in self.runs:
@@ -68,15 +74,15 @@ def read_logs(
 def _readers(kinds: Sequence[str] | None) -> tuple[Reader, ...]:
     from similitude._errors import ArgumentError, did_you_mean
 
-    from .readers import READERS
+    from .readers import all_readers
 
-    known = {r.name: r for r in READERS}
+    known = {r.name: r for r in all_readers()}
     for kind in kinds or ():
         if kind not in known:
             raise ArgumentError(
                 f"no kind of log '{kind}'{did_you_mean(kind, known)}; the kinds are: {', '.join(known)}"
             )
-    return READERS if kinds is None else tuple(known[k] for k in kinds)
+    return tuple(known[k] for k in kinds or known)
 
 
 def _claims(root: Path, readers: Iterable[Reader], left_out: list[str]) -> Iterator[tuple[Claim, Reader]]:

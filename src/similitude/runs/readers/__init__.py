@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from similitude._errors import DataError
+from similitude._plugins import load_all
 from similitude.runs.readers._reader import Claim, Place, Reader, reader
 from similitude.runs.readers.huggingface import huggingface
 
-__all__ = ["READERS", "Claim", "Place", "Reader", "reader"]
+__all__ = ["READERS", "Claim", "Place", "Reader", "all_readers", "reader"]
 
 READERS: tuple[Reader, ...] = (huggingface,)
+
+
+def all_readers() -> tuple[Reader, ...]:
+    """Those that other packages add, which are asked first, and our own.
+
+    Raises DataError for an entry that cannot be loaded or is no reader.
+    """
+    added = []
+    for name, found in load_all("similitude.readers"):
+        if not isinstance(found, Reader):
+            raise DataError(
+                f"plugin '{name}' gives a {type(found).__name__}; expected a reader, made with "
+                "similitude.runs.readers.reader"
+            )
+        added.append(found)
+    return (*added, *READERS)

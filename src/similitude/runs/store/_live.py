@@ -1,0 +1,186 @@
+"""Runs while they are under way: points into the database as they come, into Parquet when the run has ended."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from similitude._errors import ArgumentError
+from similitude.runs._logged import CHUNK, LoggedRun, points_schema
+
+from ._schema import from_number, to_number, told, transaction
+from ._store import Store
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["SILENT", "Live", "LiveWriter", "live_runs"]
+
+SILENT = 90.0  # seconds without a sign of life after which a run on another machine counts as stopped
+
+
+class LiveWriter:
+    """Writes runs that are under way into a store; one object a process, for any number of runs.
+
+    Each call is one short transaction. A run is listed as finished only once `finish` has returned. Raises DataError
+    where the store cannot be written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.store = Store(path)
+        self._database = self.store._database
+        self._database.execute(
+            "pragma synchronous = normal"
+        )  # as safe against a killed process; a power cut may cost 2 s
+
+    def begin(self, run: LoggedRun) -> int:
+        """A run in state 'running', with its settings; its number."""
+        from ._store import _Written
+
+        with self._writing():
+            now = time.time()
+            cursor = self._database.execute(
+                "insert into run (key, hash, kind, name, source, state, started, tags, added, changed, complete) "
+                "values (?, '', ?, ?, ?, 'running', ?, '[]', ?, ?, 0)",
+                (run.key, run.kind, run.name, run.source, run.started or now, now, now),
+            )
+            number = int(cursor.lastrowid or 0)
+            self.store._describe(number, run, _Written(), [("tracking began", now)], now)
+            self._own(number)
+        return number
+
+    def resume(self, number: int) -> int:
+        """Go on with a run whose process died: its last step. ArgumentError where it is not there or is alive."""
+        rows = [r for r in live_runs(self.store) if r.number == number]
+        if not rows:
+            raise ArgumentError(f"{self.store.path} has no run {number} that could be resumed")
+        if rows[0].alive and rows[0].pid != os.getpid():
+            raise ArgumentError(
+                f"run {number} is still tracked by process {rows[0].pid} on {rows[0].host}; end it first"
+            )
+        with self._writing():
+            self._own(number)
+            self._database.execute("update run set state = 'running' where id = ?", (number,))
+        return self.store._one("select coalesce(max(step), -1) from live_point where run = ?", number)
+
+    def append(self, number: int, rows: Iterable[tuple[str, int | None, float | None, float]]) -> None:
+        """Points: metric, step, time, value each."""
+        points = [(number, metric, step, when, to_number(value)) for metric, step, when, value in rows]
+        with self._writing():
+            self._database.executemany(
+                "insert into live_point (run, metric, step, time, value) values (?, ?, ?, ?, ?)", points
+            )
+            self._database.execute("update live set beat = ? where run = ?", (time.time(), number))
+
+    def heartbeat(self, number: int) -> None:
+        """A sign of life."""
+        with self._writing():
+            self._database.execute("update live set beat = ? where run = ?", (time.time(), number))
+
+    def finish(self, number: int, state: str = "finished", final: Mapping[str, float] | None = None) -> None:
+        """The run has ended: its points move into Parquet files, and from then on it counts."""
+        row = self.store._all("select * from run where id = ?", number)[0]
+        before = self.store._logged(row)
+        run = replace(before, state=state, ended=time.time(), points=lambda: _points(self.store, number))
+        run = replace(run, final={**before.final, **(final or {})})
+        try:
+            written = self.store._write(run)
+        except OSError as error:
+            raise told(error, self.store.path) from None
+        with self._writing():
+            now = time.time()
+            history = [(r["says"], r["at"]) for r in self._notes(number)] + [(f"tracking ended: {state}", now)]
+            for table in ("setting", "final", "metric", "part", "note", "live", "live_point"):
+                self._database.execute(f"delete from {table} where run = ?", (number,))
+            self._database.execute(
+                "update run set hash = ?, state = ?, ended = ?, changed = ?, complete = 1 where id = ?",
+                (written.hash, state, run.ended, now, number),
+            )
+            self.store._describe(number, run, written, history, now)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.store.close()
+
+    def _notes(self, number: int) -> list[sqlite3.Row]:
+        return self.store._all("select says, at from note where run = ? and kind = 'history' order by place", number)
+
+    def _own(self, number: int) -> None:
+        values = (number, socket.gethostname(), os.getpid(), time.time())
+        self._database.execute("insert or replace into live values (?, ?, ?, ?)", values)
+
+    def _writing(self) -> Any:
+        from contextlib import contextmanager
+
+        @contextmanager
+        def guarded() -> Iterator[None]:
+            try:
+                with transaction(self._database):
+                    yield
+            except sqlite3.Error as error:
+                raise told(error, self.store.path) from None
+
+        return guarded()
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A run that has not ended, or whose process died: then it is not `alive`."""
+
+    number: int
+    run: LoggedRun
+    host: str
+    pid: int
+    beat: float
+    alive: bool
+
+
+def live_runs(store: Store) -> tuple[Live, ...]:
+    """The runs under way and those that stopped without a word, with the points so far."""
+    rows = store._all("select run.*, host, pid, beat from run join live on live.run = run.id where not complete")
+    found = []
+    for row in rows:
+        number, alive = row["id"], _is_alive(row["host"], row["pid"], row["beat"])
+        run = replace(store._logged(row), points=_reader(store, number), state="running" if alive else "unknown")
+        found.append(Live(number, run, row["host"], row["pid"], row["beat"], alive))
+    return tuple(found)
+
+
+def _reader(store: Store, number: int) -> Any:
+    return lambda: _points(store, number)
+
+
+def _points(store: Store, number: int) -> Iterator[pl.DataFrame]:
+    """Points of the database in the order they came, a chunk at a time."""
+    import polars as pl
+
+    last = 0
+    while rows := store._all(
+        "select id, metric, step, time, value from live_point where run = ? and id > ? order by id limit ?",
+        number,
+        last,
+        CHUNK,
+    ):
+        last = rows[-1]["id"]
+        columns = {name: [r[name] for r in rows] for name in ("metric", "step", "time")}
+        values = [from_number(r["value"]) for r in rows]
+        yield pl.DataFrame({**columns, "value": values}, schema=points_schema())
+
+
+def _is_alive(host: str, pid: int, beat: float) -> bool:
+    """Whether the process is there; of another machine's, whether it has been heard of lately."""
+    if host != socket.gethostname():
+        return time.time() - beat < SILENT
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
