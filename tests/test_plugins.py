@@ -81,10 +81,12 @@ def test_a_law_of_a_package_is_fitted_by_name(package, tmp_path):
     ended = called(package, "fit", str(table), "--law", "plugged", "--json")
     assert ended.returncode == 0, ended.stderr
     # each ten times the parameters take the loss to three quarters
-    assert json.loads(ended.stdout)["values"]["a"] == pytest.approx(0.12493873660829995, rel=1e-6)
+    assert json.loads(ended.stdout)["parameters"]["a"]["value"] == pytest.approx(0.12493873660829995, rel=1e-6)
 
 
-@pytest.mark.parametrize(("name", "code", "words"), [("not_a_law_either", 2, "gives a int"), ("broken", 3, "some-plugin 1.2")])
+@pytest.mark.parametrize(
+    ("name", "code", "words"), [("not_a_law_either", 2, "gives a int"), ("broken", 3, "some-plugin 1.2")]
+)
 def test_what_is_no_law_is_refused_in_a_sentence(package, tmp_path, name, code, words):
     (tmp_path / "runs.csv").write_text("N,loss\n1e7,4.0\n1e8,3.0\n1e9,2.25\n")
     ended = called(package, "fit", str(tmp_path / "runs.csv"), "--law", name)

@@ -135,7 +135,7 @@ def test_arguments(write):
 
 
 def test_paths(tmp_path):
-    assert "is a directory; expected a file" in refusal(tmp_path)
+    assert "holds no logs of runs" in refusal(tmp_path)
     assert "absent.csv: there is no such file" in refusal(tmp_path / "absent.csv")
     assert "int is no table; expected a path, a data frame" in refusal(3)
 

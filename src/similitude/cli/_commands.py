@@ -17,6 +17,7 @@ COMMANDS = {
     "laws": "List the laws, or show one with its coefficients.",
     "papers": "Search the papers: what each found, and what of it is here.",
     "data": "List the published data sets, show or export one.",
+    "runs": "Read logs into a store of runs, and look at what is there.",
     "fit": "Fit a law to a table of runs.",
     "predict": "Predict at inputs, with intervals.",
     "plan": "Choose parameters and tokens for a budget or a loss.",

@@ -71,18 +71,8 @@ def _listing(entries: tuple[DataSet, ...]) -> Any:
 
 
 def _export(runs: Runs, output: str, as_json: bool) -> None:
-    import io
-
-    frame = runs.to_frame()
-    frame = frame.with_columns(outlier=runs.outliers) if runs.outliers.any() else frame
-    if output == "-":
-        if as_json:
-            raise ArgumentError("-o - and --json both want standard output")
-        print_text(frame.write_csv().removesuffix("\n"))
+    if not write_runs(runs, output, as_json):
         return
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer) if output.endswith(".parquet") else frame.write_csv(buffer)
-    write_file(output, buffer.getvalue())
     if as_json:
         print_json({"file": output, "rows": len(runs), "citation": runs.citation, "licence": runs.licence})
     else:
@@ -91,3 +81,20 @@ def _export(runs: Runs, output: str, as_json: bool) -> None:
             note(
                 f"its authors leave out {int(runs.outliers.sum())} runs: fit {output} --outliers outlier does the same"
             )
+
+
+def write_runs(runs: Runs, output: str, as_json: bool) -> bool:
+    """The table to a file, or as CSV on standard output; whether a file was written."""
+    import io
+
+    frame = runs.to_frame()
+    frame = frame.with_columns(outlier=runs.outliers) if runs.outliers.any() else frame
+    if output == "-":
+        if as_json:
+            raise ArgumentError("-o - and --json both want standard output")
+        print_text(frame.write_csv().removesuffix("\n"))
+        return False
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer) if output.endswith(".parquet") else frame.write_csv(buffer)
+    write_file(output, buffer.getvalue())
+    return True

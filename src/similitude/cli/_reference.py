@@ -25,6 +25,9 @@ def reference() -> str:
         for asked in QUESTIONS if name == "plan" else ():
             parts += [f"### similitude plan {asked} {{ #plan-{asked} }}", ""]
             parts += _block(f"plan {asked}", question(asked), context)
+        for inner, below in sorted(command.commands.items()) if isinstance(command, click.Group) else ():
+            parts += [f"### similitude {name} {inner} {{ #{name}-{inner} }}", ""]
+            parts += _block(inner, below, _context(name, command, context))
     return "\n".join(parts).rstrip() + "\n"
 
 

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from ._curves import Curve, curve_of, on_grid
 from ._derive import FLOP_RULES, FlopRule
+from ._logged import LoggedRun
+from ._logs import Logs, read_logs
 from ._read import read_runs
 from ._table import Runs
 
-__all__ = ["FLOP_RULES", "FlopRule", "Runs", "read_runs"]
+__all__ = [
+    "FLOP_RULES",
+    "Curve",
+    "FlopRule",
+    "LoggedRun",
+    "Logs",
+    "Runs",
+    "curve_of",
+    "on_grid",
+    "read_logs",
+    "read_runs",
+]

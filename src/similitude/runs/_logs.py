@@ -55,6 +55,17 @@ def read_logs(
     is left out, with a sentence that says why; the rest is read all the same.
 
     Raises DataError for a path that is not there, ArgumentError for a kind that is not known.
+
+    >>> import json, pathlib, tempfile
+    >>> import similitude as sim
+    >>> folder = pathlib.Path(tempfile.mkdtemp()) / "tiny"
+    >>> folder.mkdir()
+    >>> history = [{"step": 10, "loss": 3.2}, {"step": 20, "loss": 2.9, "learning_rate": 0.0}]
+    >>> state = {"global_step": 20, "max_steps": 20, "log_history": history}
+    >>> (folder / "trainer_state.json").write_text(json.dumps(state)) > 0
+    True
+    >>> sim.read_logs(folder).runs[0].state
+    'finished'
     """
     readers = _readers(kinds)
     runs: list[LoggedRun] = []

@@ -10,7 +10,7 @@ import io
 import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -18,6 +18,8 @@ from similitude._errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from ._table import Runs
 
 _BLOCK = 1 << 20
 _LONGEST_LINE = 1 << 20
@@ -46,6 +48,7 @@ class Raw:
     sha256: str
     kind: str
     notes: tuple[str, ...] = ()
+    logs: Runs | None = None  # the same as a table of runs, where it was read from logs
 
 
 def open_source(source: Any, name: str | None = None) -> Raw:
@@ -66,15 +69,42 @@ def _open_path(path: str, name: str | None) -> Raw:
         label = name or "standard input"
         return _from_stream(sys.stdin.buffer, label, "")
     label = name or Path(path).name
-    if Path(path).is_dir():
-        raise DataError(f"{path} is a directory; expected a file ({_KINDS})")
     try:
+        if _is_log(Path(path)):
+            return _from_logs(Path(path), name or Path(path).resolve().name)
         with open(path, "rb") as stream:
             return _from_stream(stream, label, Path(path).name.casefold())
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file; expected a {_KINDS} file") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _is_log(path: Path) -> bool:
+    """Whether a path is a folder, a database or a file that only a reader of logs understands."""
+    if path.is_dir() or path.name.casefold().endswith((".wandb", ".eval", "trainer_state.json")):
+        return True
+    if ".tfevents." in path.name:
+        return True
+    with open(path, "rb") as stream:
+        return stream.read(16) == b"SQLite format 3\x00"
+
+
+def _from_logs(path: Path, label: str) -> Raw:
+    """A store, or logs of any kind, as a table of their runs."""
+    from ._answers import FILE, read_answers
+    from ._hash import hash_frame
+    from ._logs import read_logs
+    from ._rows import rows_of, table_or_error
+    from .store import Store, is_store
+
+    logged = Store(path, create=False).logged() if is_store(path) else read_logs(path).runs
+    beside = (path if path.is_dir() else path.parent) / FILE
+    answers = (*read_answers(beside), *(() if beside.resolve() == Path(FILE).resolve() else read_answers(Path(FILE))))
+    rows = rows_of(logged, answers, source=label)
+    table = table_or_error(rows, label)
+    notes = (*table.assumed, *(f"left out {s}" for s in rows.left_out))
+    return Raw(table.frame, label, hash_frame(table.frame), "logs", notes, replace(table, assumed=notes))
 
 
 def _from_stream(stream: IO[bytes], label: str, filename: str) -> Raw:

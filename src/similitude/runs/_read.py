@@ -65,8 +65,9 @@ def read_runs(
     Parameters
     ----------
     source
-        A path to CSV, TSV, JSON, JSONL, Parquet or Arrow (text also gzipped), "-" for standard input, a data frame
-        narwhals knows (pandas, polars, pyarrow, duckdb), a mapping of columns or a list of dicts; Runs are given back.
+        A path to CSV, TSV, JSON, JSONL, Parquet or Arrow (text also gzipped), a folder of logs or a store of runs, "-"
+        for standard input, a data frame narwhals knows (pandas, polars, pyarrow, duckdb), a mapping of columns or a
+        list of dicts; Runs are given back.
     N, D, C, loss, U, M, step, run, group
         The column of that role: parameters, tokens, training FLOP, loss, unique tokens, tokens per parameter, step,
         run id, group. A role not given is looked for by its usual names, and what was found is in ``runs.assumed``.
@@ -110,7 +111,16 @@ def read_runs(
         if given or units or options != _Options():
             raise ArgumentError(f"{source.source} is already Runs; use its methods: rename, where, count, declare")
         return source
-    return _build(open_source(source, name), given, dict(units or {}), options)
+    raw = open_source(source, name)
+    if raw.logs is None:
+        return _build(raw, given, dict(units or {}), options)
+    if not (given or units) and options == _Options():
+        return raw.logs
+    known = {"loss": raw.logs.unit(raw.logs.output)} if "loss" not in given else {}
+    if options.counts is None and "N" not in given and raw.logs.counts != "undeclared":
+        options = replace(options, counts=raw.logs.counts)
+    options = replace(options, check=False)  # a log's numbers are in no other unit than it says
+    return _build(raw, given, {**known, **(units or {})}, options)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from similitude._errors import DataError
 
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["MIGRATIONS", "VERSION", "connect", "from_number", "to_number", "told", "transaction"]
+__all__ = ["MIGRATIONS", "VERSION", "connect", "from_number", "is_store", "to_number", "told", "transaction"]
 
 APPLICATION = 0x53494D49  # "SIMI" in the header of the file
 PATIENCE = 60.0  # seconds to wait for other writers
@@ -125,6 +125,15 @@ def _is_sqlite(path: Path) -> bool:
         return stream.read(16) == b"SQLite format 3\x00"
 
 
+def is_store(path: Path) -> bool:
+    """Whether a file is a store of runs, by the mark in its header."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as stream:
+        head = stream.read(72)
+    return head.startswith(b"SQLite format 3\x00") and int.from_bytes(head[68:72], "big") == APPLICATION
+
+
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
     """WAL, so that readers and a writer do not wait for each other; the tables of this version."""
     version, mark = (database.execute(f"pragma {p}").fetchone()[0] for p in ("user_version", "application_id"))
@@ -196,8 +205,3 @@ def to_number(value: float | None) -> float | None:
 def from_number(value: float | None) -> float:
     """The other way."""
     return math.nan if value is None else float(value)
-
-
-def many(database: sqlite3.Connection, statement: str, rows: Sequence[Sequence[Any]]) -> None:
-    """Insert rows."""
-    database.executemany(statement, rows)

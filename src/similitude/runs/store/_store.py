@@ -249,6 +249,23 @@ class Store:
             raise ArgumentError(f"run '{run.name}' has no metric '{metric}'{did_you_mean(metric, known)}")
         return pl.concat(frames)
 
+    def history(self, name: str | int) -> list[dict[str, Any]]:
+        """What became of a run in the store: sentences, with seconds since 1970."""
+        rows = self._all(
+            "select says, at from note where run = ? and kind = 'history' order by place", self._find(name)
+        )
+        return [{"says": r["says"], "at": r["at"]} for r in rows]
+
+    def export(self, folder: str | Path, kind: str = "parquet") -> list[str]:
+        """Write all runs and their curves as "parquet", "csv" or "jsonl" into a new folder; the names of the files.
+
+        Raises ArgumentError for another kind or a folder that is not empty, DataError where it cannot be written.
+        """
+        from ._export import export
+
+        rows = self._all("select * from run where complete order by id")
+        return export({r["id"]: self._logged(r) for r in rows}, folder, kind)
+
     def _logged(self, row: sqlite3.Row) -> LoggedRun:
         number = row["id"]
         notes = self._all("select kind, says from note where run = ? order by place", number)

@@ -1,0 +1,384 @@
+"""From logged runs to a table: which loss, how many parameters and tokens, and what that took for granted."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from similitude._errors import DataError
+
+from ._answers import Answer, answer_of
+from ._curves import settled
+from ._families import counted
+from ._logged import LoggedRun, Scalar
+from ._meanings import (
+    loss_metrics,
+    parameter_settings,
+    rate_metric,
+    setting,
+    token_metrics,
+    unit_of,
+)
+from ._oddities import oddities_of
+from ._roles import COUNT_COLUMNS, fold
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from ._table import Runs
+
+__all__ = ["Rows", "rows_of"]
+
+LAST = 10  # training losses that are averaged, the last of a run
+DECAYED = 0.3  # of its peak: a learning rate that ends above has not been decayed
+_MOST = 200  # settings that become columns
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A table of the runs that have a loss, None where no run has one, and why others are not in it."""
+
+    runs: Runs | None
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Row:
+    """One run on its way to a row."""
+
+    run: LoggedRun
+    curves: dict[str, tuple[np.ndarray, np.ndarray]]
+    answer: Answer
+    metric: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    said: list[str] = field(default_factory=list)
+    counts: dict[str, float] = field(default_factory=dict)
+
+
+def rows_of(runs: Iterable[LoggedRun], answers: Sequence[Answer] = (), *, source: str = "logs") -> Rows:
+    """One row a run, with N, D, C, loss, step and what else the logs tell, each choice a sentence in `Runs.assumed`.
+
+    The loss is a validation loss where the logs have one, its last value; else the mean of the last ten training
+    losses. Runs whose loss has another unit than most, or a training loss where most have a validation loss, are left
+    out with the reason. N is what was logged, else counted from the configuration; D what was logged, else steps times
+    batch times length where all are known. `answers` settle what logs leave open.
+    """
+    rows = [_Row(r, _curves(r), answer_of(r, answers)) for r in runs]
+    left_out: list[str] = []
+    rows = _with_loss(rows, left_out)
+    if not rows:
+        return Rows(None, tuple(left_out))
+    for row in rows:
+        _size(row)
+        _tokens(row)
+        _compute(row)
+        _rate(row)
+        row.said += [o.says for o in oddities_of(row.run, row.curves)]
+    return Rows(_table(rows, source), tuple(left_out))
+
+
+# -- curves ---------------------------------------------------------------------------------------------------------
+
+
+def _curves(run: LoggedRun) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The metrics that matter here, steps and values each; all chunks are passed through, few of them kept."""
+    import polars as pl
+
+    if run.points is None:
+        return {}
+    kept: dict[str, list[pl.DataFrame]] = {}
+    wanted: dict[str, bool] = {}
+    for chunk in run.points():
+        for (name,), part in chunk.group_by("metric", maintain_order=True):
+            name = str(name)
+            if name not in wanted:
+                wanted[name] = _matters(name)
+            if wanted[name]:
+                kept.setdefault(name, []).append(part.select("step", "value"))
+    found = {}
+    for name, parts in kept.items():
+        whole = pl.concat(parts).drop_nulls("step")
+        step, rows = settled(whole["step"].to_numpy())
+        found[name] = step, whole["value"].to_numpy()[rows]
+    return found
+
+
+def _matters(name: str) -> bool:
+    validation, training = loss_metrics([name])
+    return bool(validation or training or token_metrics([name]) or rate_metric([name]) or parameter_settings({name: 1}))
+
+
+# -- loss -----------------------------------------------------------------------------------------------------------
+
+
+def _with_loss(rows: list[_Row], left_out: list[str]) -> list[_Row]:
+    """The rows that have the same kind of loss, with its value."""
+    validation: Counter[str] = Counter(n for r in rows for n in loss_metrics(_names(r))[0])
+    training: Counter[str] = Counter(n for r in rows for n in loss_metrics(_names(r))[1])
+    found = []
+    for row in rows:
+        own = [n for n in (row.answer.loss,) if n in _names(row)]
+        held = own or _ranked(loss_metrics(_names(row))[0], validation)
+        taught = [] if held else _ranked(loss_metrics(_names(row))[1], training)
+        if not (held or taught):
+            left_out.append(f"{row.run.source}: no metric that is a loss{_said_names(row)}")
+            continue
+        row.metric = (held or taught)[0]
+        found.append((row, bool(held)))
+    if any(held for _, held in found):
+        for row in [r for r, held in found if not held]:
+            left_out.append(
+                f"{row.run.source}: only a training loss, '{row.metric}', where others have a validation loss; to "
+                f'use it, give loss = "{row.metric}" in similitude.toml'
+            )
+        found = [(r, held) for r, held in found if held]
+    units = Counter(unit_of(r.metric) for r, _ in found)
+    usual = units.most_common(1)[0][0] if units else ""
+    for row in [r for r, _ in found if unit_of(r.metric) != usual]:
+        left_out.append(f"{row.run.source}: '{row.metric}' is in {unit_of(row.metric)}, the loss of most in {usual}")
+    found = [(r, held) for r, held in found if unit_of(r.metric) == usual]
+    for row, held in found:
+        _loss(row, held or row.metric == row.answer.loss)
+        row.values["unit"] = usual
+    return [r for r, _ in found]
+
+
+def _names(row: _Row) -> list[str]:
+    """Metrics, and final values but for the mean over training that the Hugging Face Trainer calls train_loss."""
+    final = [n for n in row.run.final if not (row.run.kind == "huggingface" and n == "train_loss")]
+    return list(dict.fromkeys([*row.curves, *final]))
+
+
+def _ranked(names: list[str], counts: Mapping[str, int]) -> list[str]:
+    return sorted(names, key=lambda n: (-counts[n], names.index(n)))
+
+
+def _said_names(row: _Row) -> str:
+    known = list(dict.fromkeys([*row.curves, *row.run.final]))[:6]
+    return f" among {', '.join(known)}; name it in similitude.toml" if known else ""
+
+
+def _loss(row: _Row, held: bool) -> None:
+    step, value = row.curves.get(row.metric, (np.zeros(0), np.zeros(0)))
+    if not len(value):
+        row.values |= {"loss": row.run.final[row.metric], "censored": False}
+        row.said.append(f"loss is the final value '{row.metric}'")
+        return
+    row.values |= {"step": int(step[-1]), "censored": not math.isfinite(value[-1])}
+    if held:
+        row.values["loss"] = float(value[-1])
+        row.said.append(f"loss is the last '{row.metric}', a validation loss")
+        return
+    last = value[-LAST:]
+    row.values["loss"] = float(np.mean(last)) if np.isfinite(last).all() else math.nan
+    row.values["censored"] = not np.isfinite(last).all()
+    row.said.append(f"loss is the mean of the last {len(last)} values of '{row.metric}', a training loss")
+
+
+# -- parameters, tokens, compute ------------------------------------------------------------------------------------
+
+
+def _size(row: _Row) -> None:
+    """N by every convention that is known, and what an undeclared count is."""
+    logged = parameter_settings({**row.run.config, **row.run.final, **_constants(row)})
+    shape = counted(row.run.config)
+    if shape is not None:
+        row.counts |= {"total": shape.total, "without embeddings": shape.without_embeddings}
+    for name, value in logged.items():
+        stated = row.answer.counts or COUNT_COLUMNS.get(fold(name.rpartition(".")[2]), "undeclared")
+        if stated == "undeclared" and (same := [c for c, v in row.counts.items() if v == value]):
+            stated = same[0]
+        row.counts.setdefault(stated, value)
+    if row.answer.N is not None:
+        row.counts = {row.answer.counts or "undeclared": row.answer.N}
+    if logged:
+        row.said.append(f"N is the logged '{next(iter(logged))}'")
+    elif shape is not None:
+        row.said.append(shape.says)
+
+
+def _constants(row: _Row) -> dict[str, Scalar]:
+    """Metrics that are one number throughout, as counts of parameters are where they are logged as metrics."""
+    return {n: float(v[-1]) for n, (_, v) in row.curves.items() if len(v) and np.ptp(v) == 0 and v[-1] > 1}
+
+
+def _tokens(row: _Row) -> None:
+    """D at the step of the loss: a counter that was logged, else steps times batch times length."""
+    step = row.values.get("step")
+    for name in token_metrics(row.curves):
+        at, seen = row.curves[name]
+        if step is None or not np.nanmax(seen, initial=0.0) > 0:
+            continue
+        if (np.diff(seen) < 0).any():
+            row.said.append(f"'{name}' falls at times, so it is no count of the tokens so far")
+            continue
+        start = ([0.0], [0.0]) if at[0] > 0 else ([], [])
+        found = float(np.interp(step, [*start[0], *at], [*start[1], *seen], right=math.nan))
+        if found > 0:
+            row.values["D"] = found
+            row.said.append(f"D is '{name}' at the step of the loss")
+            return
+    for name, value in {**row.run.config, **row.run.final}.items():
+        if token_metrics([name]) and isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
+            row.values["D"] = float(value)
+            row.said.append(f"D is the setting '{name}'")
+            return
+    _derived_tokens(row)
+
+
+def _derived_tokens(row: _Row) -> None:
+    step, config, answer = row.values.get("step"), row.run.config, row.answer
+    length = (("length", answer.length) if answer.length else None) or setting(config, "length")
+    batch = (("batch", answer.batch) if answer.batch else None) or setting(config, "batch")
+    factors = [batch] if batch else [setting(config, "one_batch"), setting(config, "accumulation")]
+    if batch is None:
+        devices = setting(config, "devices")
+        factors += [devices] if devices else []
+    if not step or length is None or factors[0] is None:
+        missing = [w for w, v in (("steps", step), ("a batch", factors[0]), ("a length", length)) if not v]
+        row.said.append(f"D is not known: the log has neither a count of tokens nor {' and '.join(missing)}")
+        return
+    known = [f for f in factors if f is not None]
+    found = float(step) * length[1]
+    for _, value in known:
+        found *= value
+    row.values["D"] = found
+    listed = " x ".join(f"{n} {v:g}" for n, v in [("step", float(step)), *known, length])
+    less = (
+        "" if batch or len(known) > 1 else ", taken as the whole batch: no accumulation or number of devices is logged"
+    )
+    row.said.append(f"D = {listed}{less}")
+
+
+def _compute(row: _Row) -> None:
+    value = row.run.final.get("total_flos")
+    if value is not None and value > 0:
+        row.values["C"] = value
+        row.said.append("C is 'total_flos'")
+
+
+def _rate(row: _Row) -> None:
+    """Whether the learning rate had come down by the step of the loss; None where it was not logged."""
+    name = rate_metric(row.curves)
+    if name is None:
+        return
+    step, rate = row.curves[name]
+    seen = rate[step <= row.values.get("step", step[-1])]
+    seen = seen[np.isfinite(seen)]
+    if len(seen) >= 2 and seen.max() > 0:
+        row.values["decayed"] = bool(seen[-1] <= DECAYED * seen.max())
+        row.values["end_rate"] = float(seen[-1] / seen.max())
+
+
+# -- the table ------------------------------------------------------------------------------------------------------
+
+
+def _table(rows: list[_Row], source: str) -> Runs:
+    from ._read import read_runs
+
+    convention = _convention(rows)
+    columns: dict[str, list[Any]] = {"run": _unique([r.run.name for r in rows]), "kind": [r.run.kind for r in rows]}
+    for name in ("D", "C", "loss", "step", "decayed", "censored"):
+        columns[name] = [r.values.get(name) for r in rows]
+    columns["N"] = [r.counts.get(convention) for r in rows]
+    columns["state"] = [r.run.state for r in rows]
+    columns |= _settings(rows, columns)
+    columns |= _scores(rows, columns)
+    columns = {k: v for k, v in columns.items() if any(x is not None for x in v)}
+    made = read_runs(
+        columns,
+        units={"loss": rows[0].values["unit"]},
+        counts=None if convention == "undeclared" else convention,
+        censored="censored",
+        not_finite="censored",
+        check=False,
+        name=source,
+    )
+    return replace(made, assumed=(*_sentences(rows), *_unfinished(rows), *made.assumed))
+
+
+def _convention(rows: list[_Row]) -> str:
+    """The convention most runs can be counted by."""
+    known = Counter(c for r in rows for c in r.counts)
+    order = ("total", "without embeddings", "without embeddings and head", "active", "undeclared")
+    return max(order, key=lambda c: (known[c], -order.index(c)))
+
+
+def _unique(names: list[str]) -> list[str]:
+    """Names as they are, with a number behind those that are there twice."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return found
+
+
+def _settings(rows: list[_Row], taken: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Settings that differ between runs, under the last part of their name where that is enough."""
+    names = list(dict.fromkeys(k for r in rows for k in r.run.config))
+    varying = [n for n in names if len({repr(r.run.config.get(n)) for r in rows}) > 1][:_MOST]
+    short = Counter(n.rpartition(".")[2] for n in varying)
+    found = {}
+    for name in varying:
+        last = name.rpartition(".")[2]
+        called = last if short[last] == 1 and last not in taken and not _is_role(last) else name
+        if not _is_role(called):
+            found[called] = [r.run.config.get(name) for r in rows]
+    return found
+
+
+def _is_role(name: str) -> bool:
+    """Whether a column of this name would be taken for N, D, C or the loss."""
+    from ._roles import ROLES, SEARCHED
+
+    return any(ROLES[role].tier(name) is not None for role in SEARCHED)
+
+
+def _scores(rows: list[_Row], taken: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Final values, and the last values of losses that were not chosen."""
+    found: dict[str, list[Any]] = {}
+    for i, row in enumerate(rows):
+        last = {n: float(v[-1]) for n, (_, v) in row.curves.items() if len(v) and any(loss_metrics([n]))}
+        for name, value in {**last, **row.run.final}.items():
+            called = f"{name} (last)" if _is_role(name) or name in taken else name
+            if name != row.metric and len(found) < _MOST:
+                found.setdefault(called, [None] * len(rows))[i] = None if math.isnan(value) else value
+    return found
+
+
+def _sentences(rows: list[_Row]) -> list[str]:
+    """What was assumed, each sentence once with the runs it is of."""
+    by: dict[str, list[str]] = {}
+    for row in rows:
+        for sentence in row.said:
+            by.setdefault(sentence, []).append(row.run.name)
+    return [s if len(names) == len(rows) else f"{s} ({_listed(names)})" for s, names in by.items()]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _unfinished(rows: list[_Row]) -> list[str]:
+    """The runs whose learning rate had not come down: their losses are not those of finished runs."""
+    early = [r for r in rows if r.values.get("decayed") is False]
+    if not early:
+        return []
+    names = _listed([r.run.name for r in early])
+    said = f"{len(early)} of {len(rows)} runs end before their learning rate decayed ({names})"
+    return [f"{said}: their losses are not those of finished runs; keep the others with where='decayed = true'"]
+
+
+def table_or_error(rows: Rows, source: str) -> Runs:
+    """The table; DataError with the first reason where there is none."""
+    if rows.runs is None:
+        if not rows.left_out:
+            raise DataError(f"{source} holds no logs of runs; 'similitude plugins' lists the kinds that are read")
+        raise DataError(f"{source} holds no run with a loss: {rows.left_out[0]}")
+    return rows.runs
