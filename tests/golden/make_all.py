@@ -39,7 +39,9 @@ def make(script: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / script.stem
         (out / "files").mkdir(parents=True)
-        subprocess.run([home / "bin" / "python", script, out], check=True, cwd=scratch)
+        (here := Path(scratch) / "here").mkdir()
+        # -P: a script named as its library must not hide it
+        subprocess.run([home / "bin" / "python", "-P", script, out], check=True, cwd=here)
         target = HERE / "logs" / script.stem
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(out, target)

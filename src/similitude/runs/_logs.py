@@ -6,13 +6,15 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from similitude._errors import DataError
 
 from ._logged import LoggedRun
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from .readers import Claim, Reader
 
 __all__ = ["Logs", "read_logs"]
@@ -79,7 +81,56 @@ def read_logs(
             if progress is not None:
                 progress(label)
             _read(claim, reader, root, label, runs, left_out)
+    runs = _joined(runs)
     return Logs(tuple(runs), _assumed(runs), (*left_out, *_left_out(runs)))
+
+
+def _joined(runs: Sequence[LoggedRun]) -> list[LoggedRun]:
+    """Logs of one run, which its library knows by one key, as one: it was resumed, or copied."""
+    groups: dict[str, list[LoggedRun]] = {}
+    for run in runs:
+        groups.setdefault(run.key, []).append(run)
+    return [_one(group) for group in groups.values()]
+
+
+def _one(group: list[LoggedRun]) -> LoggedRun:
+    parts = sorted(group, key=lambda r: (r.started is None, r.started or 0.0, r.source))
+    kept = [parts[0]]
+    for part in parts[1:]:
+        if not any(part.config == k.config and part.curves().equals(k.curves()) for k in kept):
+            kept.append(part)
+    said = []
+    if copies := len(parts) - len(kept):
+        said.append(
+            f"{copies} further copies of this log were left out" if copies > 1 else "a copy of this log was left out"
+        )
+    if len(kept) > 1:
+        said.append(f"joined from {len(kept)} logs of one run, which was resumed: {', '.join(k.source for k in kept)}")
+    if not said:
+        return kept[0]
+    joined: dict[str, Any] = {"config": {}, "final": {}}
+    for part in kept:
+        joined["config"] |= part.config
+        joined["final"] |= part.final
+    last = kept[-1]
+    return replace(
+        kept[0],
+        **joined,
+        points=_chained([k.points for k in kept if k.points is not None]),
+        samples=_chained([k.samples for k in kept if k.samples is not None]),
+        state=last.state,
+        ended=last.ended,
+        assumed=tuple(dict.fromkeys([*(s for k in kept for s in k.assumed), *said])),
+        left_out=tuple(dict.fromkeys(s for k in kept for s in k.left_out)),
+    )
+
+
+def _chained(readers: Sequence[Callable[[], Iterator[pl.DataFrame]]]) -> Callable[[], Iterator[pl.DataFrame]] | None:
+    def chunks() -> Iterator[pl.DataFrame]:
+        for read in readers:
+            yield from read()
+
+    return chunks if readers else None
 
 
 def _readers(kinds: Sequence[str] | None) -> tuple[Reader, ...]:

@@ -1,0 +1,270 @@
+"""Weights & Biases: the transaction log `run-ID.wandb` of a run's folder, of runs made offline and online.
+
+Records of protocol buffers in the framing of LevelDB's log, blocks of 32 KB, with CRC-32 (not CRC-32C) over the kind
+and the data; read off files and message definitions of wandb 0.31.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from similitude._errors import DataError
+from similitude.runs._logged import LoggedRun, flat
+
+from ._points import MOST_METRICS, Collector
+from ._protobuf import Malformed, double, fields, signed, text, zigzag
+from ._reader import Claim, Place, reader
+from ._text import number
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["wandb"]
+
+MAGIC = b":W&B\xe1\xbe"
+BLOCK = 1 << 15
+LARGEST = 1 << 28  # bytes of one record put together
+HISTORY, SUMMARY, CONFIG, RUN, EXIT = 2, 3, 5, 17, 18  # fields of Record
+_OWN = ("_wandb", "_step", "_runtime", "_timestamp", "_tick")
+
+
+def _sniff(place: Place) -> Iterator[Claim]:
+    for name in place.files:
+        if name.endswith(".wandb") and place.head(name).startswith(MAGIC):
+            yield place.claim(name)
+
+
+@dataclass(slots=True)
+class _Said:
+    """What the records other than history say of a run, and what was seen of the history."""
+
+    run: dict[str, str] = field(default_factory=dict)
+    tags: list[str] = field(default_factory=list)
+    started: float | None = None
+    config: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+    exit: int | None = None
+    runtime: float | None = None
+    resumed: bool = False
+    other: dict[str, str] = field(default_factory=dict)
+    cut: str = ""
+
+
+@reader("wandb", title="Weights & Biases run folders (.wandb)", sniff=_sniff, verified="wandb 0.31.0")
+def wandb(claim: Claim) -> Iterator[LoggedRun]:
+    """Settings and summary are read now, the history when it is asked for."""
+    (path,) = claim.files
+    said = _Said()
+    for _ in _points(path, said):
+        pass
+    if not said.run and not said.config:
+        raise DataError(f"{path.name} has no record of a run{': ' + said.cut if said.cut else ''}")
+    state = "unknown" if said.exit is None else "finished" if said.exit == 0 else "crashed"
+    identity = said.run.get("id") or path.stem.removeprefix("run-")
+    yield LoggedRun(
+        kind="wandb",
+        key="wandb:" + "/".join(filter(None, (said.run.get("entity"), said.run.get("project"), identity))),
+        name=said.run.get("name") or identity,
+        source=str(path),
+        config=flat({k: v for k, v in said.config.items() if k not in _OWN}),
+        final={k: v for k, raw in _plain(said.summary) if k not in _OWN and (v := number(raw)) is not None},
+        points=lambda: _points(path, _Said()),
+        state=state,
+        started=said.started,
+        ended=None if said.started is None or said.runtime is None else said.started + said.runtime,
+        tags=tuple(said.tags),
+        assumed=("the run was resumed",) if said.resumed else (),
+        left_out=(*((said.cut,) if said.cut else ()), *_others(said.other)),
+    )
+
+
+def _others(other: dict[str, str]) -> Iterator[str]:
+    """What is no number, by kind."""
+    for kind in dict.fromkeys(other.values()):
+        names = [n for n, k in other.items() if k == kind]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        yield f"{', '.join(names[:3])}{more}: {kind}, which {'is' if len(names) == 1 else 'are'} no number"
+
+
+# -- the framing ----------------------------------------------------------------------------------------------------
+
+
+def _records(path: Path, said: _Said) -> Iterator[bytes]:
+    """Whole records up to where the file is cut off or damaged, which is then said."""
+    parts: list[bytes] = []
+    with open(path, "rb") as stream:
+        head = stream.read(7)
+        if not head.startswith(MAGIC):
+            raise DataError(f"{path.name} does not begin as a .wandb file does")
+        at, block = 7, stream.read(BLOCK - 7)
+        place = 0
+        while block:
+            if len(block) - place < 7:
+                at, block, place = at + len(block), stream.read(BLOCK), 0
+                continue
+            check, size, kind = struct.unpack_from("<IHB", block, place)
+            if kind == 0 and size == 0:  # the rest of a block that was filled up
+                at, block, place = at + len(block), stream.read(BLOCK), 0
+                continue
+            data = block[place + 7 : place + 7 + size]
+            if kind not in (1, 2, 3, 4) or len(data) < size or zlib.crc32(data, zlib.crc32(bytes((kind,)))) != check:
+                what = "ends" if len(data) < size and len(block) < BLOCK - 7 else "is damaged"
+                said.cut = f"the file {what} within a record at byte {at + place:,}; what comes before is read"
+                return
+            place += 7 + size
+            parts = [data] if kind in (1, 2) else [*parts, data]
+            if sum(map(len, parts)) > LARGEST:
+                said.cut = (
+                    f"a record at byte {at + place:,} is larger than {LARGEST >> 20} MB; what comes before is read"
+                )
+                return
+            if kind in (1, 4):
+                yield b"".join(parts)
+                parts = []
+    if parts:
+        said.cut = "the file ends within a record; what comes before is read"
+
+
+# -- the records ----------------------------------------------------------------------------------------------------
+
+
+def _points(path: Path, said: _Said) -> Iterator[pl.DataFrame]:
+    """Points of the history in chunks; everything else into `said`."""
+    collector = Collector()
+    metrics: set[str] = set()
+    place = 0
+    for record in _records(path, said):
+        try:
+            for kind, wire, start, end in fields(record):
+                if wire != 2:
+                    continue
+                if kind == HISTORY:
+                    place = _history(record, start, end, place, collector, metrics, said)
+                elif kind in _READ:
+                    _READ[kind](record, start, end, said)
+        except Malformed as error:
+            said.cut = said.cut or f"a record holds {error}; it is left out"
+            continue
+        if collector.full:
+            yield from collector.take()
+    yield from collector.take()
+
+
+def _history(
+    data: bytes, start: int, end: int, place: int, collector: Collector, metrics: set[str], said: _Said
+) -> int:
+    """One record of history; the step of the next where that is not said."""
+    step, values = None, {}
+    for kind, wire, a, b in fields(data, start, end):
+        if kind == 1 and wire == 2:
+            name, value = _item(data, a, b)
+            values[name] = value
+        elif kind == 2 and wire == 2:
+            step = next((signed(v) for k, w, v, _ in fields(data, a, b) if k == 1 and w == 0), 0)
+    given = values.pop("_step", None)
+    step = int(given) if isinstance(given, (int, float)) and abs(given) < 1 << 62 else step
+    step = place if step is None else step
+    time = number(values.pop("_timestamp", None))
+    values.pop("_runtime", None)
+    for name, raw in _plain(values):
+        value = number(raw)
+        if value is None:
+            said.other.setdefault(name, _what(raw)) if len(said.other) < MOST_METRICS else None
+        elif name in metrics or len(metrics) < MOST_METRICS:
+            metrics.add(name)
+            collector.add(name, step, time, value)
+    return step + 1
+
+
+def _what(raw: Any) -> str:
+    """What a value is that is no number."""
+    if isinstance(raw, dict) and "_type" in raw:
+        return str(raw["_type"])[:40]
+    return {str: "text", bool: "true or false", list: "a list", type(None): "nothing"}.get(type(raw), "an object")
+
+
+def _plain(values: dict[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Nested values by dotted names; media and tables, which say their type, as they are."""
+    for name, value in values.items():
+        if isinstance(value, dict) and "_type" not in value and depth < 20:
+            yield from _plain(value, f"{prefix}{name}.", depth + 1)
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _item(data: bytes, start: int, end: int) -> tuple[str, Any]:
+    """Name and value of an item of history, settings or summary; nested keys with dots."""
+    key, nested, value = "", [], None
+    for kind, wire, a, b in fields(data, start, end):
+        if kind == 1 and wire == 2:
+            key = text(data, a, b)
+        elif kind == 2 and wire == 2:
+            nested.append(text(data, a, b))
+        elif kind in (8, 16) and wire == 2:
+            value = _json(data[a:b])
+        elif kind == 4 and wire == 0:
+            value = bool(a)
+        elif kind == 5 and wire == 0:
+            value = zigzag(a)
+        elif kind == 6 and wire == 1:
+            value = double(data, a)
+        elif kind == 7 and wire == 2:
+            value = text(data, a, b)
+    return key or ".".join(nested), value
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return data.decode("utf-8", "replace")
+
+
+def _read_items(data: bytes, start: int, end: int, into: dict[str, Any]) -> None:
+    """Updates and removals of settings or of the summary."""
+    for kind, wire, a, b in fields(data, start, end):
+        if wire == 2 and kind in (1, 2):
+            name, value = _item(data, a, b)
+            if kind == 1:
+                into[name] = value
+            else:
+                into.pop(name, None)
+
+
+def _read_run(data: bytes, start: int, end: int, said: _Said) -> None:
+    names = {1: "id", 2: "entity", 3: "project", 6: "group", 7: "job_type", 8: "name", 12: "sweep"}
+    for kind, wire, a, b in fields(data, start, end):
+        if wire == 2 and kind in names:
+            said.run[names[kind]] = text(data, a, b)
+        elif wire == 2 and kind == 4:
+            _read_items(data, a, b, said.config)
+        elif wire == 2 and kind == 5:
+            _read_items(data, a, b, said.summary)
+        elif wire == 2 and kind == 10:
+            said.tags = list(dict.fromkeys([*said.tags, text(data, a, b)]))[:100]
+        elif wire == 2 and kind == 17:
+            parts = {k: v for k, w, v, _ in fields(data, a, b) if w == 0}
+            said.started = signed(parts.get(1, 0)) + signed(parts.get(2, 0)) * 1e-9
+        elif wire == 0 and kind == 18:
+            said.resumed = bool(a)
+
+
+def _read_exit(data: bytes, start: int, end: int, said: _Said) -> None:
+    parts = {k: v for k, w, v, _ in fields(data, start, end) if w == 0}
+    if not parts.get(3):
+        said.exit = signed(parts.get(1, 0))
+        said.runtime = float(signed(parts.get(2, 0)))
+
+
+_READ: dict[int, Any] = {
+    SUMMARY: lambda data, a, b, said: _read_items(data, a, b, said.summary),
+    CONFIG: lambda data, a, b, said: _read_items(data, a, b, said.config),
+    RUN: _read_run,
+    EXIT: _read_exit,
+}
