@@ -6,12 +6,13 @@ from similitude._errors import DataError
 from similitude._plugins import load_all
 from similitude.runs.readers._reader import Claim, Place, Reader, reader
 from similitude.runs.readers.huggingface import huggingface
+from similitude.runs.readers.mlflow import mlflow
 from similitude.runs.readers.tensorboard import tensorboard
 from similitude.runs.readers.wandb import wandb
 
 __all__ = ["READERS", "Claim", "Place", "Reader", "all_readers", "reader"]
 
-READERS: tuple[Reader, ...] = (huggingface, wandb, tensorboard)
+READERS: tuple[Reader, ...] = (huggingface, wandb, tensorboard, mlflow)
 
 
 def all_readers() -> tuple[Reader, ...]:

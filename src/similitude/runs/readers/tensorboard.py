@@ -81,6 +81,7 @@ class _Seen:
     cut: list[str] = field(default_factory=list)
     back: int = 0
     events: int = 0
+    alike: dict[str, dict[bytes, str]] = field(default_factory=dict)
 
 
 @reader(
@@ -163,17 +164,68 @@ def _events(
     collector: Collector,
     seen: _Seen,
 ) -> None:
-    last = -1
+    """All events of a block. Nearly all of a file are time, step and one scalar of few tags: those are known again by
+    the bytes around the value, once one of them was read field by field."""
+    alike: dict[bytes, str] = seen.alike.setdefault(prefix, {})
+    last, count = -1, 0
+    read_time, read_value = struct.Struct("<d").unpack_from, struct.Struct("<f").unpack_from
+    times, before = (seen.first, seen.last), len(collector.value)
     for start, end in spans:
-        seen.events += 1
-        try:
-            step = _event(data, start, end, prefix, metrics, collector, seen)
-        except (Malformed, struct.error, ValueError):
-            seen.other.setdefault("an event", "its bytes are no message, left out")
-            continue
-        if step is not None:
-            seen.back += step < last
-            last = step
+        count += 1
+        step, at = _plain_step(data, start, end)
+        name = alike.get(data[at : end - 4]) if at else None
+        if name is not None:
+            collector.add(name, step, read_time(data, start + 1)[0], read_value(data, end - 4)[0])
+        else:
+            before_this = len(collector.value)
+            try:
+                found = _event(data, start, end, prefix, metrics, collector, seen)
+            except (Malformed, struct.error, ValueError):
+                seen.other.setdefault("an event", "its bytes are no message, left out")
+                continue
+            if found is None:
+                continue
+            step = found
+            one = len(collector.value) == before_this + 1
+            if at and one and data[end - 5] == 0x15 and len(alike) < MOST_METRICS and _is_last(data, at, end):
+                alike[data[at : end - 4]] = collector.metric[-1]
+        seen.back += step < last
+        last = step
+    seen.events += count
+    _stretch(seen, times, collector.time[before:])
+
+
+def _plain_step(data: bytes, start: int, end: int) -> tuple[int, int]:
+    """The step of an event that begins with its time and a step of at most 63 bits, and where the rest begins; 0 there
+    for any other."""
+    if end - start < 17 or data[start] != 0x09 or data[start + 9] != 0x10:
+        return 0, 0
+    at, shift, step = start + 10, 0, 0
+    while shift < 63:
+        byte = data[at]
+        at += 1
+        step |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return step, at if end - at > 9 else 0
+        shift += 7
+    return 0, 0
+
+
+def _is_last(data: bytes, start: int, end: int) -> bool:
+    """Whether a summary of one value ends with its simple value, and nothing else but its tag comes before."""
+    top = list(fields(data, start, end))
+    values = [list(fields(data, a, b)) for k, w, a, b in top if (k, w) == (5, 2)]
+    if len(top) != 1 or len(values) != 1 or len(values[0]) != 1 or values[0][0][:2] != (1, 2):
+        return False
+    inner = [(k, w) for k, w, _, _ in fields(data, values[0][0][2], values[0][0][3])]
+    return inner == [(1, 2), (2, 5)]
+
+
+def _stretch(seen: _Seen, times: tuple[float | None, float | None], new: Sequence[float | None]) -> None:
+    """The first and last time seen, points of this block included."""
+    known = [t for t in (*times, seen.first, seen.last, *new) if t is not None and t == t]
+    if known:
+        seen.first, seen.last = min(known), max(known)
 
 
 def _event(
