@@ -5,14 +5,16 @@ from __future__ import annotations
 from similitude._errors import DataError
 from similitude._plugins import load_all
 from similitude.runs.readers._reader import Claim, Place, Reader, reader
+from similitude.runs.readers.console import console
 from similitude.runs.readers.huggingface import huggingface
 from similitude.runs.readers.mlflow import mlflow
+from similitude.runs.readers.tables import lightning, table
 from similitude.runs.readers.tensorboard import tensorboard
 from similitude.runs.readers.wandb import wandb
 
 __all__ = ["READERS", "Claim", "Place", "Reader", "all_readers", "reader"]
 
-READERS: tuple[Reader, ...] = (huggingface, wandb, tensorboard, mlflow)
+READERS: tuple[Reader, ...] = (huggingface, wandb, tensorboard, mlflow, lightning, console, table)
 
 
 def all_readers() -> tuple[Reader, ...]:

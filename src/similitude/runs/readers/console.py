@@ -1,0 +1,192 @@
+"""What training programs print: torchtitan, nanochat, OLMo-core, modded-nanogpt, nanoGPT, llm.c, and their kin.
+
+Layouts read off the printing code of pytorch/torchtitan (components/metrics.py), karpathy/nanochat
+(scripts/base_train.py), KellerJordan/modded-nanogpt, karpathy/nanoGPT, karpathy/llm.c, and off output of
+allenai/OLMo-core's console logger.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from similitude._errors import DataError
+from similitude.runs._logged import LoggedRun, Scalar
+
+from ._points import MOST_METRICS, Collector
+from ._reader import Claim, Place, reader
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["console"]
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_NUMBER = r"[-+]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf)"
+_STEP = re.compile(
+    r"(?:^|[\s\]|])(validate )?(?:step|iter)(?:ation)?[ :]\s*0*(\d+)(?:/0*(\d+))?(?![\d.])", re.IGNORECASE
+)
+_MARK = re.compile(r"\[step=([\d,]+)(?:/([\d,]+))?")  # OLMo-core; its metrics stand on the lines below
+_SHORT = re.compile(r"^s:(\d+) ")  # llm.c's main.log
+_PAIR = re.compile(rf"([A-Za-z][\w/ ().-]*?)\s*[:= ]\s*({_NUMBER})\s*(?:ms|s|m|%|[KMGT]?i?B)?(?=[\s|,(%]|$)")
+_LINE = re.compile(rf"^\s+(\S[^=]*?)=({_NUMBER})([KMBT]?)\s*$")
+_TIME = re.compile(r"\[?(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?)")
+_SIZE = re.compile(r"(?:size:|number of parameters:?|total parameters:?|parameters:)\s*([\d,]{4,})", re.IGNORECASE)
+_SHORTENED = {"tel": "test loss", "trl": "train loss"}
+_SCALES = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+_LONGEST = 10_000  # characters of a line that are looked at
+
+
+def _sniff(place: Place) -> Iterator[Claim]:
+    """Text files in whose beginning two lines at least have a step with numbers."""
+    for name in place.files:
+        if not name.casefold().endswith((".log", ".txt", ".out", ".err")) and "." in name:
+            continue
+        head = place.head(name)
+        if b"\x00" in head[:1024]:
+            continue
+        lines = _COLOUR.sub("", head.decode("utf-8", "replace")).replace("\r", "\n").splitlines()
+        if sum(_counts(line) for line in lines) >= 2:
+            yield place.claim(name)
+
+
+def _counts(line: str) -> bool:
+    line = line[:_LONGEST]
+    if _MARK.search(line) or (_SHORT.match(line) and _PAIR.search(line[_SHORT.match(line).end() :])):  # type: ignore[union-attr]
+        return True
+    found = _STEP.search(line)
+    return (
+        found is not None
+        and "loss" in line.casefold() + ("loss" if "bpb" in line.casefold() else "")
+        and bool(_PAIR.search(line[found.end() :]))
+    )
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Settings, times and the number of steps planned, as far as lines say them."""
+
+    config: dict[str, Scalar] = field(default_factory=dict)
+    first: float | None = None
+    last: float | None = None
+    planned: int | None = None
+    step: int = -1
+    back: int = 0
+
+
+@reader("console", title="printed logs (torchtitan, nanochat, OLMo-core, modded-nanogpt, nanoGPT, llm.c)", sniff=_sniff)
+def console(claim: Claim) -> Iterator[LoggedRun]:
+    """One file is one run."""
+    (path,) = claim.files
+    seen = _Seen()
+    if not sum(frame.height for frame in _points(path, seen)):
+        raise DataError(f"{path.name} has no line with a step and a loss")
+    if seen.planned is not None:
+        seen.config["max_steps"] = seen.planned
+    done = seen.planned is not None and seen.step >= seen.planned - 1
+    name = path.stem if path.stem not in ("log", "train", "main", "out", "stdout", "output") else path.parent.name
+    said = ("steps go back: the run was resumed, what was logged later counts in the table",) if seen.back else ()
+    yield LoggedRun(
+        kind="console",
+        key=f"console:{path.parent.name}/{path.name}",
+        name=name,
+        source=str(path),
+        config=seen.config,
+        points=lambda: _points(path, _Seen()),
+        state="finished" if done else "unknown",
+        started=seen.first,
+        ended=seen.last,
+        assumed=said,
+    )
+
+
+def _points(path: Path, seen: _Seen) -> Iterator[pl.DataFrame]:
+    collector, metrics = Collector(), set[str]()
+    mark: int | None = None  # the step whose metrics stand on the lines below
+    with open(path, encoding="utf-8", errors="replace", newline="") as stream:
+        for line in _lines(stream):
+            time = _when(line, seen)
+            if (found := _MARK.search(line)) is not None:
+                mark = int(found[1].replace(",", ""))
+                _planned(found[2], seen)
+                _moved(mark, seen)
+                continue
+            if mark is not None and (below := _LINE.match(line)) is not None:
+                pairs = [(below[1].strip(), _value(below[2]) * _SCALES[below[3]])]
+                step = mark
+            else:
+                mark = None
+                step, pairs = _read(line, seen)
+            for name, value in pairs:
+                if name in metrics or len(metrics) < MOST_METRICS:
+                    metrics.add(name)
+                    collector.add(name, step, time, value)
+            if collector.full:
+                yield from collector.take()
+    yield from collector.take()
+
+
+def _lines(stream: Iterator[str]) -> Iterator[str]:
+    """Lines without colours; what overwrote itself on a terminal counts as lines."""
+    for raw in stream:
+        for line in raw.split("\r"):
+            if line.strip():
+                yield _COLOUR.sub("", line[:_LONGEST]).rstrip("\n")
+
+
+def _read(line: str, seen: _Seen) -> tuple[int, list[tuple[str, float]]]:
+    """The step of a line and its pairs of name and number."""
+    if (size := _SIZE.search(line)) is not None and "n_params" not in seen.config:
+        seen.config["n_params"] = int(size[1].replace(",", ""))
+    short = _SHORT.match(line)
+    found = short or _STEP.search(line)
+    if found is None:
+        return 0, []
+    step = int(found[1] if short else found[2])
+    rest = line[found.end() :]
+    held = not short and found[1] is not None
+    if not short:
+        _planned(found[3], seen)
+    pairs = [(_named(m[1], held), _value(m[2])) for m in _PAIR.finditer(re.sub(r"\(([^()]*%)\)", " ", rest))]
+    pairs = [(n, v) for n, v in pairs if n]
+    if pairs:
+        _moved(step, seen)
+    return step, pairs
+
+
+def _named(name: str, held: bool) -> str:
+    name = name.strip(" |,-().")
+    name = _SHORTENED.get(name, name)
+    return f"validation {name}" if held else name
+
+
+def _value(text: str) -> float:
+    return float(text.replace(",", ""))
+
+
+def _planned(text: str | None, seen: _Seen) -> None:
+    if text:
+        seen.planned = int(text.replace(",", ""))
+
+
+def _moved(step: int, seen: _Seen) -> None:
+    seen.back += step < seen.step
+    seen.step = step
+
+
+def _when(line: str, seen: _Seen) -> float | None:
+    """The time at the head of a line, taken as UTC where it says no zone."""
+    found = _TIME.match(line.lstrip())
+    if found is None:
+        return None
+    try:
+        time = datetime.fromisoformat(found[1]).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
+    seen.first = time if seen.first is None else seen.first
+    seen.last = time
+    return time

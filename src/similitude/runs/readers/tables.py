@@ -1,0 +1,429 @@
+"""Tables with any names: curves, one row a step, or runs, one row each; of CSV, TSV, JSON lines, JSON or Parquet.
+
+Among them PyTorch Lightning's and litgpt's `metrics.csv`, whose training and validation rows leave each other's columns
+empty, exports of Weights & Biases and of TensorBoard, and the JSON lines that MaxText and Levanter write.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from similitude._errors import DataError, SimilitudeError
+from similitude.runs._logged import LoggedRun, Scalar, flat
+from similitude.runs._meanings import loss_metrics
+from similitude.runs._roles import fold
+
+from ._points import MOST_METRICS
+from ._reader import Claim, Place, reader
+from ._text import lines_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["lightning", "table"]
+
+STEPS = ("step", "_step", "global_step", "trainer_global_step", "train_step", "iteration", "iter", "steps")
+TIMES = ("_timestamp", "timestamp", "wall_time", "time_unix")
+RUNS = ("run", "run_id", "run_name", "model", "name", "experiment")
+BLOCK = 1 << 24  # bytes of a CSV file that are parsed at a time
+RECORDS = 10_000  # JSON lines that are put together at a time
+SAMPLED = 500  # rows that history() of Weights & Biases samples unless told otherwise
+_EXPORT = re.compile(r"(.+) - (.+?)(__MIN|__MAX)?")
+
+
+def _sniff_lightning(place: Place) -> Iterator[Claim]:
+    if "metrics.csv" in place.files and {"step", "epoch"} <= set(_header(place.head("metrics.csv"))):
+        beside = [n for n in ("hparams.yaml",) if n in place.files]
+        yield place.claim("metrics.csv", *beside)
+
+
+@reader(
+    "lightning",
+    title="PyTorch Lightning and litgpt (metrics.csv)",
+    sniff=_sniff_lightning,
+    verified="lightning 2.6.6",
+)
+def lightning(claim: Claim) -> Iterator[LoggedRun]:
+    """The logger's folder is the run; settings are the plain lines of hparams.yaml."""
+    path = claim.files[0]
+    folder = path.parent
+    name = f"{folder.parent.name}/{folder.name}" if folder.name.startswith("version_") else folder.name
+    names = _header(_head(path))
+    config = dict(_yaml_lines(claim.files[1])) if len(claim.files) > 1 else {}
+    yield LoggedRun(
+        kind="lightning",
+        key=f"lightning:{name}:{_head(path)[:400]!r}",
+        name=name,
+        source=str(path),
+        config=config,
+        points=_curve_reader(path, _Columns.of(names, path.name), None),
+    )
+
+
+def _yaml_lines(path: Path) -> Iterator[tuple[str, Scalar]]:
+    """The lines `name: value` at any depth, names dotted; lists, tags and objects are left out."""
+    above: list[tuple[int, str]] = []
+    for line in path.read_text(encoding="utf-8", errors="replace")[: 1 << 20].splitlines():
+        match = re.fullmatch(r"( *)([\w./-]+):(?: (.*))?", line.rstrip())
+        if match is None:
+            continue
+        indent, key, value = len(match[1]), match[2], (match[3] or "").strip()
+        above = [a for a in above if a[0] < indent]
+        if not value:
+            above.append((indent, key))
+        elif not value.startswith(("!", "&", "*", "[", "{", "|", ">")):
+            yield ".".join([*(a[1] for a in above), key]), _plain(value)
+
+
+def _plain(text: str) -> Scalar:
+    """A value of YAML as it is meant: number, true or false, nothing, else words."""
+    if text in ("true", "false"):
+        return text == "true"
+    if text in ("null", "~"):
+        return None
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text.strip("'\"")
+
+
+# -- any table ------------------------------------------------------------------------------------------------------
+
+_KINDS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+
+
+def _sniff(place: Place) -> Iterator[Claim]:
+    for name in place.files:
+        if name.casefold().endswith(_KINDS):
+            yield place.claim(name)
+
+
+@reader("table", title="tables: CSV, TSV, JSON lines, Parquet", sniff=_sniff)
+def table(claim: Claim) -> Iterator[LoggedRun]:
+    """Curves where there is a column of steps, else runs where there is a loss."""
+    (path,) = claim.files
+    names = _names(path)
+    steps = [n for n in names if fold(n) in STEPS]
+    if {"wall_time", "step", "value"} == {fold(n) for n in names}:
+        yield _of_tensorboard(path, names)
+    elif steps and any(_EXPORT.fullmatch(n) for n in names):
+        yield from _of_wandb(path, names, steps[0])
+    elif steps:
+        yield from _curves(path, names)
+    else:
+        yield from _rows(path, names)
+
+
+def _names(path: Path) -> list[str]:
+    if path.suffix.casefold() == ".parquet":
+        import polars as pl
+
+        try:
+            return list(pl.read_parquet_schema(path))
+        except (Exception, pl.exceptions.PanicException):  # polars panics on some damaged files
+            raise DataError(f"{path.name} is not a complete Parquet file; copy or write it again") from None
+    if path.suffix.casefold() in (".jsonl", ".ndjson"):
+        found: dict[str, None] = {}
+        for count, (_, record) in enumerate(lines_of(path)):
+            if not isinstance(record, Mapping):
+                raise DataError(f"{path.name} holds no records; expected an object a line")
+            found |= dict.fromkeys(flat(record))
+            if count >= 100 or len(found) > MOST_METRICS:
+                break
+        return list(found)
+    return _header(_head(path))
+
+
+def _head(path: Path) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read(1 << 20)
+
+
+def _header(head: bytes) -> list[str]:
+    """The names in the first line of a CSV file; none where that is no line of names."""
+    import csv
+
+    try:
+        line = head.removeprefix(b"\xef\xbb\xbf").split(b"\n", 1)[0].decode().strip("\r")
+        return [n.strip() for n in next(csv.reader([line], delimiter="\t" if "\t" in line else ","), [])][:MOST_METRICS]
+    except (UnicodeDecodeError, csv.Error):
+        return []
+
+
+def _of_tensorboard(path: Path, names: Sequence[str]) -> LoggedRun:
+    """TensorBoard's own export: one metric, named by the file."""
+    run, _, tag = path.stem.partition("-tag-")
+    metric = (tag or path.stem).removeprefix("run-")
+    by = {fold(n): n for n in names}
+    columns = _Columns(by["step"], by["wall_time"], {by["value"]: metric}, path.name)
+    return _run(path, run.removeprefix("run-") or path.stem, columns, None)
+
+
+def _of_wandb(path: Path, names: Sequence[str], step: str) -> Iterator[LoggedRun]:
+    """A chart's export: a column for each run and metric, with the least and greatest of what was drawn together."""
+    runs: dict[str, dict[str, str]] = {}
+    for name in names:
+        match = _EXPORT.fullmatch(name)
+        if match and not match[3] and fold(match[2]) not in STEPS:
+            runs.setdefault(match[1], {})[name] = match[2]
+    said = ("from the export of a chart, which may have drawn several points together",)
+    for run, metrics in runs.items():
+        yield _run(path, run, _Columns(step, None, metrics, path.name), None, said)
+
+
+def _curves(path: Path, names: Sequence[str]) -> Iterator[LoggedRun]:
+    columns = _Columns.of(names, path.name)
+    by = next((n for n in names if fold(n) in RUNS), None)
+    rows = _count(path)
+    said = (
+        (f"it has {SAMPLED} rows, as many as history() of Weights & Biases samples; scan_history() gives all",)
+        if rows == SAMPLED and "_step" in names
+        else ()
+    )
+    for run in _values(path, by) if by is not None else [None]:
+        yield _run(path, run or path.stem, columns, None if run is None or by is None else (by, run), said)
+
+
+def _run(
+    path: Path, name: str, columns: _Columns, only: tuple[str, str] | None, said: tuple[str, ...] = ()
+) -> LoggedRun:
+    return LoggedRun(
+        kind="table",
+        key=f"table:{path.name}:{name}",
+        name=name,
+        source=str(path),
+        points=_curve_reader(path, columns, only),
+        assumed=said,
+    )
+
+
+class _Columns:
+    """Which column is the step, which the time, which are metrics and what they are called."""
+
+    def __init__(self, step: str, time: str | None, metrics: Mapping[str, str], where: str) -> None:
+        self.step, self.time, self.metrics, self.where = step, time, dict(metrics), where
+
+    @classmethod
+    def of(cls, names: Sequence[str], where: str) -> _Columns:
+        """Of the first name that is one of steps, and all others that are not the run."""
+        folded = {n: fold(n) for n in names}
+        found = [(STEPS.index(f), n) for n, f in folded.items() if f in STEPS]
+        if not found:
+            raise DataError(f"{where} has no column of steps among {', '.join(names[:8])}")
+        step = min(found)[1]
+        time = next((n for n, f in folded.items() if f in TIMES), None)
+        metrics = {n: n for n, f in folded.items() if n not in (step, time) and f not in RUNS and n}
+        return cls(step, time, metrics, where)
+
+
+def _curve_reader(path: Path, columns: _Columns, only: tuple[str, str] | None) -> Callable[[], Iterator[pl.DataFrame]]:
+    def chunks() -> Iterator[pl.DataFrame]:
+        import polars as pl
+
+        for frame in _frames(path):
+            part = frame if only is None else frame.filter(pl.col(only[0]).cast(pl.String) == only[1])
+            yield from _points(part, columns)
+
+    return chunks
+
+
+def _points(frame: pl.DataFrame, columns: _Columns) -> Iterator[pl.DataFrame]:
+    """The cells of a wide frame that are numbers, as points; empty cells are no points, words are left out."""
+    import polars as pl
+
+    if columns.step not in frame.columns:
+        return
+    step = _number(columns.step).round(0).cast(pl.Int64, strict=False).alias("step")
+    time = pl.lit(None, pl.Float64) if columns.time not in frame.columns else _number(str(columns.time))
+    there = {c: m for c, m in columns.metrics.items() if c in frame.columns}
+    values = [_number(c).alias(f"{i}") for i, c in enumerate(there)]
+    wide = frame.select(step, time.alias("time"), *values)
+    names = dict(zip((f"{i}" for i in range(len(there))), there.values()))
+    long = wide.unpivot(index=["step", "time"], variable_name="metric", value_name="value").drop_nulls("value")
+    if long.height:
+        yield long.select(pl.col("metric").replace_strict(names, return_dtype=pl.String), "step", "time", "value").cast(
+            points_schema()
+        )
+
+
+def _number(column: str) -> pl.Expr:
+    import polars as pl
+
+    given = pl.col(column).cast(pl.String, strict=False).str.strip_chars()
+    word = given.str.to_lowercase()
+    odd = {
+        "nan": "NaN",
+        "inf": "inf",
+        "infinity": "inf",
+        "-inf": "-inf",
+        "-infinity": "-inf",
+        "true": None,
+        "false": None,
+    }
+    return (
+        pl.when(word.is_in(list(odd)))
+        .then(word.replace_strict(odd, default=None))
+        .otherwise(given)
+        .cast(pl.Float64, strict=False)
+    )
+
+
+# -- reading a file in pieces ---------------------------------------------------------------------------------------
+
+
+def _frames(path: Path) -> Iterator[pl.DataFrame]:
+    """The table in pieces of bounded size, cells as they are written."""
+    kind = path.suffix.casefold()
+    if kind == ".parquet":
+        yield from _frames_of_parquet(path)
+    elif kind in (".jsonl", ".ndjson"):
+        yield from _frames_of_records(path)
+    else:
+        yield from _frames_of_text(path)
+
+
+def _frames_of_parquet(path: Path) -> Iterator[pl.DataFrame]:
+    import polars as pl
+
+    try:
+        whole = pl.scan_parquet(path)
+        for start in range(0, _rows_of_parquet(path), 1 << 18):
+            yield whole.slice(start, 1 << 18).collect()
+    except (Exception, pl.exceptions.PanicException) as error:
+        raise DataError(f"{path.name} is damaged ({str(error)[:60]}); copy or write it again") from None
+
+
+def _rows_of_parquet(path: Path) -> int:
+    import polars as pl
+
+    return pl.scan_parquet(path).select(pl.len()).collect().item()
+
+
+def _frames_of_records(path: Path) -> Iterator[pl.DataFrame]:
+    import polars as pl
+
+    waiting: list[dict[str, Any]] = []
+
+    def frame() -> pl.DataFrame:
+        names = dict.fromkeys(n for r in waiting for n in r)
+        if len(names) > MOST_METRICS:
+            raise DataError(f"{path.name} has more than {MOST_METRICS:,} names; expected the metrics of a run")
+        return pl.DataFrame(
+            {n: [None if (v := r.get(n)) is None else str(v) for r in waiting] for n in names}, strict=False
+        )
+
+    for line, record in lines_of(path):
+        if not isinstance(record, Mapping):
+            raise DataError(f"{path.name}, line {line}: expected an object")
+        waiting.append(flat(record))
+        if len(waiting) >= RECORDS:
+            yield frame()
+            waiting = []
+    if waiting:
+        yield frame()
+
+
+def _frames_of_text(path: Path) -> Iterator[pl.DataFrame]:
+    """Blocks of whole lines, each parsed as a table with the header's names; a last line cut off is left out."""
+    with open(path, "rb") as stream:
+        header = stream.readline(1 << 22)
+        names = _header(header)
+        separator = "\t" if b"\t" in header else ","
+        rest = b""
+        while block := stream.read(BLOCK):
+            block = rest + block
+            cut = _last_line_end(block)
+            if cut == 0 and len(block) > 1 << 28:
+                raise DataError(f"{path.name} has a line of more than 256 MB; expected a step a line")
+            rest = block[cut:]
+            if cut:
+                yield _parsed(block[:cut], names, separator, path)
+        if rest.strip() and rest.count(separator.encode()) == len(names) - 1:
+            yield _parsed(rest, names, separator, path)
+
+
+def _last_line_end(block: bytes) -> int:
+    """Behind the last line that ends outside quotes."""
+    at = block.rfind(b"\n") + 1
+    while at and block.count(b'"', 0, at) % 2:
+        at = block.rfind(b"\n", 0, at - 1) + 1
+    return at
+
+
+def _parsed(data: bytes, names: Sequence[str], separator: str, path: Path) -> pl.DataFrame:
+    import polars as pl
+
+    called = [n if n and n not in names[:i] else f"column_{i + 1}" for i, n in enumerate(names)]
+    try:
+        return pl.read_csv(
+            data,
+            has_header=False,
+            separator=separator,
+            infer_schema=False,
+            new_columns=called,
+            encoding="utf8-lossy",
+            truncate_ragged_lines=True,
+        )
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise DataError(f"{path.name} cannot be read as a table ({str(error).splitlines()[0][:80]})") from None
+
+
+def _count(path: Path) -> int:
+    """Rows, counted no further than is needed to know whether there are `SAMPLED`."""
+    count = 0
+    for frame in _frames(path):
+        count += frame.height
+        if count > SAMPLED:
+            break
+    return count
+
+
+def _values(path: Path, column: str) -> list[str]:
+    """The runs a table holds, in the order they come."""
+    import polars as pl
+
+    found: dict[str, None] = {}
+    for frame in _frames(path):
+        if column in frame.columns:
+            labels = frame[column].cast(pl.String, strict=False).drop_nulls().unique(maintain_order=True)
+            found |= dict.fromkeys(labels.to_list())
+        if len(found) > 10_000:
+            raise DataError(f"{path.name}, column '{column}' has more than 10,000 values; expected runs")
+    return list(found)
+
+
+# -- one row a run --------------------------------------------------------------------------------------------------
+
+
+def _rows(path: Path, names: Sequence[str]) -> Iterator[LoggedRun]:
+    """Runs of a table in which each is a row, read as `read_runs` reads it; refused where no column is a loss."""
+    from similitude.runs._read import read_runs
+
+    validation, training = loss_metrics(names)
+    if not names or not (validation or training or any(fold(n) in ("loss", "ppl") for n in names)):
+        raise DataError(f"{path.name} has neither steps nor a loss among its columns ({', '.join(names[:6])})")
+    try:
+        runs = read_runs(path, check=False, not_finite="censored")
+    except SimilitudeError as error:
+        raise DataError(str(error)) from None
+    labels = runs.labels("run") if "run" in runs.names else None
+    columns = {n: runs.frame[n].to_list() for n in runs.names if n not in (runs.output, "run")}
+    loss = runs.column(runs.output)
+    for i in range(len(runs)):
+        name = labels[i] if labels is not None and labels[i] else f"{path.stem} row {runs.row_numbers[i]}"
+        config = {k: v[i] if isinstance(v[i], (str, int, float, bool)) else None for k, v in columns.items()}
+        yield LoggedRun(
+            kind="table",
+            key=f"table:{path.name}:{runs.row_numbers[i]}",
+            name=str(name),
+            source=str(path),
+            config=config,
+            final={runs.output: float(loss[i])},
+            state="crashed" if runs.censored[i] else "finished",
+            assumed=runs.assumed if i == 0 else (),
+        )
