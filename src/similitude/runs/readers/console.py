@@ -34,7 +34,7 @@ _MARK = re.compile(r"\[step=([\d,]+)(?:/([\d,]+))?")  # OLMo-core; its metrics s
 _SHORT = re.compile(r"^s:(\d+) ")  # llm.c's main.log
 _PAIR = re.compile(rf"([A-Za-z][\w/ ().-]*?)\s*[:= ]\s*({_NUMBER})\s*(?:ms|s|m|%|[KMGT]?i?B)?(?=[\s|,(%]|$)")
 _LINE = re.compile(rf"^\s+(\S[^=]*?)=({_NUMBER})([KMBT]?)\s*$")
-_TIME = re.compile(r"\[?(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?)")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?)")
 _SIZE = re.compile(r"(?:size:|number of parameters:?|total parameters:?|parameters:)\s*([\d,]{4,})", re.IGNORECASE)
 _SHORTENED = {"tel": "test loss", "trl": "train loss"}
 _SCALES = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
@@ -180,7 +180,7 @@ def _moved(step: int, seen: _Seen) -> None:
 
 def _when(line: str, seen: _Seen) -> float | None:
     """The time at the head of a line, taken as UTC where it says no zone."""
-    found = _TIME.match(line.lstrip())
+    found = _TIME.search(line[:80])
     if found is None:
         return None
     try:

@@ -238,39 +238,31 @@ def _points(frame: pl.DataFrame, columns: _Columns) -> Iterator[pl.DataFrame]:
 
     if columns.step not in frame.columns:
         return
-    step = _number(columns.step).round(0).cast(pl.Int64, strict=False).alias("step")
-    time = pl.lit(None, pl.Float64) if columns.time not in frame.columns else _number(str(columns.time))
+    step = _number(frame, columns.step).round(0).cast(pl.Int64, strict=False).alias("step")
+    time = pl.lit(None, pl.Float64) if columns.time not in frame.columns else _number(frame, str(columns.time))
     there = {c: m for c, m in columns.metrics.items() if c in frame.columns}
-    values = [_number(c).alias(f"{i}") for i, c in enumerate(there)]
+    values = [_number(frame, c).alias(f"{i}") for i, c in enumerate(there)]
     wide = frame.select(step, time.alias("time"), *values)
     names = dict(zip((f"{i}" for i in range(len(there))), there.values()))
     long = wide.unpivot(index=["step", "time"], variable_name="metric", value_name="value").drop_nulls("value")
     if long.height:
-        yield long.select(pl.col("metric").replace_strict(names, return_dtype=pl.String), "step", "time", "value").cast(
-            points_schema()
-        )
+        called = pl.col("metric").replace_strict(names, return_dtype=pl.String)
+        yield long.select(called, "step", pl.col("time").cast(pl.Float64), "value")
 
 
-def _number(column: str) -> pl.Expr:
+_ODD = {"nan": "NaN", "inf": "inf", "infinity": "inf", "-inf": "-inf", "-infinity": "-inf"}
+
+
+def _number(frame: pl.DataFrame, column: str) -> pl.Expr:
+    """A column as numbers: numbers as they are, text as it is written, null for words."""
     import polars as pl
 
+    if frame.schema[column].is_numeric():
+        return pl.col(column).cast(pl.Float64)
     given = pl.col(column).cast(pl.String, strict=False).str.strip_chars()
     word = given.str.to_lowercase()
-    odd = {
-        "nan": "NaN",
-        "inf": "inf",
-        "infinity": "inf",
-        "-inf": "-inf",
-        "-infinity": "-inf",
-        "true": None,
-        "false": None,
-    }
-    return (
-        pl.when(word.is_in(list(odd)))
-        .then(word.replace_strict(odd, default=None))
-        .otherwise(given)
-        .cast(pl.Float64, strict=False)
-    )
+    odd = pl.when(word.is_in(list(_ODD))).then(word.replace_strict(_ODD, default=None)).otherwise(given)
+    return odd.cast(pl.Float64, strict=False)
 
 
 # -- reading a file in pieces ---------------------------------------------------------------------------------------
