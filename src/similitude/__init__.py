@@ -88,6 +88,7 @@ _HOME: dict[str, str] = {
     "simulate": "similitude.fitting",
     "stability": "similitude.planning",
     "steps_to_goal": "similitude.planning",
+    "track": "similitude.track",
     "trend": "similitude.comparison",
     "tune": "similitude.planning",
     "tuning_rules": "similitude.planning",

@@ -6,6 +6,7 @@ from similitude._errors import DataError
 from similitude._plugins import load_all
 from similitude.runs.readers._reader import Claim, Place, Reader, reader
 from similitude.runs.readers.console import console
+from similitude.runs.readers.evaluations import harness, helm, inspect, leaderboard
 from similitude.runs.readers.huggingface import huggingface
 from similitude.runs.readers.mlflow import mlflow
 from similitude.runs.readers.tables import lightning, table
@@ -14,7 +15,19 @@ from similitude.runs.readers.wandb import wandb
 
 __all__ = ["READERS", "Claim", "Place", "Reader", "all_readers", "reader"]
 
-READERS: tuple[Reader, ...] = (huggingface, wandb, tensorboard, mlflow, lightning, console, table)
+READERS: tuple[Reader, ...] = (
+    huggingface,
+    wandb,
+    tensorboard,
+    mlflow,
+    harness,
+    inspect,
+    helm,
+    leaderboard,
+    lightning,
+    console,
+    table,
+)
 
 
 def all_readers() -> tuple[Reader, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from similitude._errors import ArgumentError
-from similitude.runs._logged import CHUNK, LoggedRun, points_schema
+from similitude.runs._logged import CHUNK, LoggedRun, flat, points_schema
 
 from ._schema import from_number, to_number, told, transaction
 from ._store import Store
@@ -103,6 +103,16 @@ class LiveWriter:
                 (written.hash, state, run.ended, now, number),
             )
             self.store._describe(number, run, written, history, now)
+
+    def describe(self, number: int, settings: Mapping[str, Any]) -> None:
+        """Further settings of a run under way."""
+        from ._store import _typed
+
+        with self._writing():
+            self._database.executemany(
+                "insert or replace into setting values (?, ?, ?, ?, ?)",
+                [(number, k, *_typed(v)) for k, v in flat(settings).items()],
+            )
 
     def close(self) -> None:
         """Let go of the file."""
