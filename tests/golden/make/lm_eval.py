@@ -43,12 +43,13 @@ metric_list:
     higher_is_better: true
 """
 )
+lm_eval.tasks.__file__ = str(Path("tasks/all.py").resolve())  # else it fails to print tasks of a folder elsewhere
 tracker = EvaluationTracker(output_path="results")
 found = lm_eval.simple_evaluate(
     model="dummy",
     model_args="pretrained=tiny/model,revision=main",
     tasks=["tiny"],
-    task_manager=TaskManager(include_path="tasks", include_defaults=False),
+    task_manager=TaskManager(include_path=str(Path("tasks").resolve()), include_defaults=False),
     log_samples=True,
     evaluation_tracker=tracker,
     random_seed=0,
@@ -63,7 +64,7 @@ for path in Path("results").rglob("*.json*"):
         document = json.loads(path.read_text())
         for key in ("pretty_env_info", "git_hash", "transformers_version", "system_instruction"):
             document.pop(key, None)
-        target.write_text(json.dumps(document, indent=2))
+        target.write_text(json.dumps(document, indent=2).replace(str(Path.cwd()), "."))
     else:
         target.write_text(path.read_text())
 result = found["results"]["tiny"]

@@ -49,12 +49,17 @@ class Digest:
         """The next rows."""
         self.rows += frame.height
         for series in frame:
-            digest = self.columns.setdefault(series.name, hashlib.sha256())
             if series.dtype.is_numeric():
-                digest.update(series.is_null().to_numpy().astype("u1").tobytes())
-                digest.update(series.fill_null(0).to_numpy().tobytes())
+                self._of(f"{series.name} there").update(series.is_null().to_numpy().astype("u1").tobytes())
+                self._of(series.name).update(series.fill_null(0).to_numpy().tobytes())
             else:
-                digest.update("".join(f"{'' if v is None else v}\x1f" for v in series.to_list()).encode())
+                self._of(series.name).update(
+                    "".join(f"{'' if v is None else v}\x1f" for v in series.to_list()).encode()
+                )
+
+    def _of(self, name: str) -> Any:
+        """A hash of its own for each column, and for which of its values are there: they come in chunks."""
+        return self.columns.setdefault(name, hashlib.sha256())
 
     def hexdigest(self) -> str:
         """Of all rows so far."""
