@@ -63,7 +63,8 @@ class Curve:
     def finite(self) -> Curve:
         """Without points that are NaN or infinite."""
         kept = np.isfinite(self.value)
-        return self if kept.all() else self._kept(kept, f"left out {int((~kept).sum())} points that are no number")
+        gone = int((~kept).sum())
+        return self._kept(kept, f"left out {gone} points that are no number") if gone else self
 
     def smooth(self, how: str = "ema", width: float = 10) -> Curve:
         """Smoothed over points: "ema", an exponential mean whose weights fall by half in `width` points, unbiased at
@@ -150,7 +151,8 @@ def curve_of(run: LoggedRun, metric: str, *, tokens_per_step: float | None = Non
         raise ArgumentError(f"run '{run.name}' has no metric '{metric}'{did_you_mean(metric, known)}")
     step, kept = settled(own["step"].to_numpy())
     value, time = own["value"].to_numpy()[kept], own["time"].fill_null(np.nan).to_numpy()[kept]
-    said = () if kept.size == own.height else (f"{own.height - kept.size} points logged again later were left out",)
+    gone = own.height - kept.size
+    said = (f"left out {gone} point{'s' if gone > 1 else ''} logged again later",) if gone else ()
     tokens = _tokens(points, step, tokens_per_step)
     from ._meanings import loss_metrics, unit_of
 

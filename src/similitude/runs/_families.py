@@ -119,7 +119,14 @@ def _by_name(config: Mapping[str, Scalar]) -> Counted | None:
     for key, value in config.items():
         if fold(_last(key)) not in _NAMES or not isinstance(value, str):
             continue
-        name = value.rstrip("/").rpartition("/")[2].casefold().replace("_", "-").removesuffix("-hf")
+        name = (
+            value.rstrip("/")
+            .rpartition("/")[2]
+            .casefold()
+            .replace("_", "-")
+            .replace("gpt2", "gpt-2")
+            .removesuffix("-hf")
+        )
         for form in (name, name.replace("meta-", ""), name.removesuffix("-v0.1")):
             if form in known:
                 return _counted(known[form].shape, 0, f"N is that of the known model {form}")

@@ -95,15 +95,14 @@ def _joined(runs: Sequence[LoggedRun]) -> list[LoggedRun]:
 
 def _one(group: list[LoggedRun]) -> LoggedRun:
     parts = sorted(group, key=lambda r: (r.started is None, r.started or 0.0, r.source))
-    kept = [parts[0]]
-    for part in parts[1:]:
-        if not any(part.config == k.config and part.curves().equals(k.curves()) for k in kept):
+    kept: list[LoggedRun] = []
+    for i, part in enumerate(parts):
+        others = [*kept, *parts[i + 1 :]]
+        if not any(_within(part, other) for other in others):
             kept.append(part)
     said = []
     if copies := len(parts) - len(kept):
-        said.append(
-            f"{copies} further copies of this log were left out" if copies > 1 else "a copy of this log was left out"
-        )
+        said.append(f"{copies} further {'copy' if copies == 1 else 'copies'} of this log, whole or in part, left out")
     if len(kept) > 1:
         said.append(f"joined from {len(kept)} logs of one run, which was resumed: {', '.join(k.source for k in kept)}")
     if not said:
@@ -123,6 +122,13 @@ def _one(group: list[LoggedRun]) -> LoggedRun:
         assumed=tuple(dict.fromkeys([*(s for k in kept for s in k.assumed), *said])),
         left_out=tuple(dict.fromkeys(s for k in kept for s in k.left_out)),
     )
+
+
+def _within(part: LoggedRun, whole: LoggedRun) -> bool:
+    """Whether all that one log holds stands in the other."""
+    keys = ("metric", "step", "value")
+    mine, theirs = part.curves().select(keys), whole.curves().select(keys)
+    return mine.height <= theirs.height and mine.join(theirs, on=keys, how="anti", nulls_equal=True).is_empty()
 
 
 def _chained(readers: Sequence[Callable[[], Iterator[pl.DataFrame]]]) -> Callable[[], Iterator[pl.DataFrame]] | None:

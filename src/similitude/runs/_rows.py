@@ -372,7 +372,8 @@ def _unfinished(rows: list[_Row]) -> list[str]:
         return []
     names = _listed([r.run.name for r in early])
     said = f"{len(early)} of {len(rows)} runs end before their learning rate decayed ({names})"
-    return [f"{said}: their losses are not those of finished runs; keep the others with where='decayed = true'"]
+    remedy = "keep the others with where=\"decayed == 'true'\""
+    return [f"{said}: their losses are not those of finished runs; {remedy}"]
 
 
 def table_or_error(rows: Rows, source: str) -> Runs:
