@@ -22,6 +22,7 @@ __all__ = ["Grid", "project", "projected_grid", "starting_rows"]
 GRID = 150  # points of the projected grid, all nonlinear coordinates together
 LATTICE = 400  # starts tried where nothing can be projected out
 SAMPLE = 2_000  # runs used to choose starts: more do not change which valley is the deepest
+MOST = 10_000  # points of a projected grid beyond which a complete start of the user's stands alone
 KEPT = 4
 AROUND = np.array(
     [1.0, 1 / 3, 3.0, 0.1, 10.0, 0.01, 100.0]
@@ -46,12 +47,20 @@ def starting_rows(problem: Problem, start: Mapping[str, float | Sequence[float]]
     given = {k: tuple(np.atleast_1d(np.asarray(v, float))) for k, v in (start or {}).items()}
     problem.law.check_names(given)
     own = _lattice(problem, given) if given else np.empty((0, problem.free))
+    if given and _is_complete(problem, given):
+        return _separated(own, objective_at(problem, own))
     grid = projected_grid(problem, given)
     u = project(problem, grid) if grid is not None else _lattice(problem, given)
     best = _separated(u, objective_at(problem, u))
     if len(own):  # what the user gave is tried as it is, whatever a search around it finds
         own = own[np.argsort(objective_at(problem, own), kind="stable")[:KEPT]]
     return np.concatenate([own, best])
+
+
+def _is_complete(problem: Problem, given: Mapping[str, tuple[float, ...]]) -> bool:
+    """Whether a start is given for every coordinate of so many that a grid over them would be out of reach."""
+    groups = problem.coordinates.groups
+    return 3 ** (len(groups) - len(problem.law.linear)) > MOST and all(any(n in given for n in g) for g in groups)
 
 
 def _separated(u: np.ndarray, value: np.ndarray) -> np.ndarray:

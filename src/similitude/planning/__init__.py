@@ -11,6 +11,7 @@ from similitude.planning._compound import CompoundScaling, Scaled, compound_scal
 from similitude.planning._curves import CurveFit, CurvePrediction, fit_curves
 from similitude.planning._decide import decide
 from similitude.planning._decision import Decision, Deviation, Frontier, Rounded
+from similitude.planning._fit_pools import DataPool, DataPools, fit_pools
 from similitude.planning._in_run import RunForecast, forecast_run
 from similitude.planning._ladder import Design, Ladder, Simulated, ladder
 from similitude.planning._largest import largest_model
@@ -24,6 +25,7 @@ from similitude.planning._noise_scale import NoiseScale, noise_scale
 from similitude.planning._off_optimum import off_optimum
 from similitude.planning._parallel import parallel_layouts
 from similitude.planning._plan import Check, Curves, OffOptimum, Plan, Regret, RoundPlan, Sensitivity
+from similitude.planning._pools import PoolBudget, PoolChange, PoolChoice, PoolSet, pools
 from similitude.planning._repetition import Repetition, RepetitionRow, repetition
 from similitude.planning._rescale import BatchChange, Rescaled, rescale_batch
 from similitude.planning._rules import TuningRule, TuningRules, tuning_rules
@@ -65,6 +67,8 @@ __all__ = [
     "CurveFit",
     "CurvePrediction",
     "Curves",
+    "DataPool",
+    "DataPools",
     "Decision",
     "Design",
     "Deviation",
@@ -83,6 +87,10 @@ __all__ = [
     "Optimum",
     "Outlook",
     "Plan",
+    "PoolBudget",
+    "PoolChange",
+    "PoolChoice",
+    "PoolSet",
     "Proportion",
     "Regret",
     "Repetition",
@@ -125,6 +133,7 @@ __all__ = [
     "critical_batch",
     "decide",
     "fit_curves",
+    "fit_pools",
     "fit_runtime",
     "forecast_run",
     "ladder",
@@ -138,6 +147,7 @@ __all__ = [
     "off_optimum",
     "parallel_layouts",
     "plan",
+    "pools",
     "repetition",
     "rescale_batch",
     "runtime_front",
