@@ -14,6 +14,7 @@ QUESTIONS: dict[str, str] = {
     "batch": "Find the batch: critical batch, noise scale, what a batch costs.",
     "mix": "Choose the mixture of domains, within what each can give.",
     "parallel": "Rank the ways to spread training over accelerators that fit their memory.",
+    "pools": "Choose which pools of data to keep at a budget, when some must be repeated.",
     "repeat": "Repeat data or grow the model: epochs, and the worth of fresh tokens.",
     "serve": "Find what serving takes: latency, throughput, cache and cost, or a lifetime.",
     "shape": "Find layers and widths for a number of parameters, or what a shape costs.",

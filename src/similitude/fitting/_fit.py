@@ -293,6 +293,9 @@ class Fit(Estimate):
 
     def _numeric(self, target: Target_) -> Target:
         steps = 1e-3 * np.sqrt(np.maximum(np.diag(self.curvature.covariance), 1e-18))
+        # a floor at zero has no curvature on its logarithm: a step by its error would leave the numbers there are
+        logarithms = [w.transform != "real" for w in self.solution.problem.coordinates.parameters]
+        steps = np.where(logarithms, np.minimum(steps, 0.01), steps)
         return Target.numeric(self.solution.problem, target, steps)
 
     def inverse(self, target: Any, *, level: float | None = None, **others: Any) -> Prediction:

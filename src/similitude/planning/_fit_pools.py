@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from similitude._errors import ArgumentError, DataError, QuestionError, SimilitudeError, did_you_mean
-from similitude._quantity import format_quantity
-from similitude._view import Column, Interval, Section, Table, Text
+from similitude._view import Interval, Section
 from similitude.fitting import Fit, Intervals, fit
 from similitude.laws import Estimate
 from similitude.planning._budget import amount
 from similitude.planning._certainty import draws_of
 from similitude.planning._pool_law import LONGEST, pool_law
+from similitude.planning._pool_views import pools_section
 from similitude.planning._result import Result
 from similitude.runs import Runs, read_runs
 
@@ -140,10 +140,7 @@ class DataPools(Result):
 
     def view(self) -> Section:
         """The pools and what is shared, and what to beware of."""
-        items: list[Any] = [pool_table(self)]
-        if self.warnings:
-            items.append(Text("Beware", points=self.warnings, tone="warning"))
-        return Section("Data pools", tuple(items))
+        return pools_section(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; the runs stay out."""
@@ -342,19 +339,3 @@ def _warnings(found: DataPools) -> tuple[str, ...]:
     if open_ended:
         said.append(f"How long the half-life of {', '.join(open_ended)} may be is not bounded by these runs.")
     return tuple(said)
-
-
-def pool_table(found: DataPools) -> Table:
-    """The pools, the most useful first."""
-    rows = []
-    for p in found.pools:
-        seen = "" if p.epochs is None else f"{p.epochs:.3g}"
-        rows.append((p.name, format_quantity(p.unique), p.utility, p.half_life, "" if p.runs is None else p.runs, seen))
-    columns = ("pool", Column("unique", align="right"), Column("utility"), Column("half-life", "passes"),
-               Column("runs", align="right"), Column("most epochs", align="right"))  # fmt: skip
-    level = f" Intervals at {found.level:.0%}." if found.level else ""
-    note = (
-        f"Error = a (n/{format_quantity(found.unit)})^-utility + d in the first pass, a = {found.a}, d = {found.d}; "
-        f"the utility halves every half-life.{level}"
-    )
-    return Table("Pools", columns, rows, note)

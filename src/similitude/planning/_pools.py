@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -11,10 +12,12 @@ import numpy as np
 
 from similitude._errors import ArgumentError
 from similitude._quantity import format_quantity
-from similitude._view import Axis, Column, Figure, Interval, Line, Section, Table, Text
+from similitude._view import Interval, Section
+from similitude.fitting import Fit
 from similitude.planning._budget import amount
-from similitude.planning._fit_pools import DataPool, DataPools, pool_table
+from similitude.planning._fit_pools import DataPool, DataPools
 from similitude.planning._pool_law import falls
+from similitude.planning._pool_views import choice_section
 from similitude.planning._result import Result
 
 __all__ = ["PoolBudget", "PoolChange", "PoolChoice", "PoolSet", "pools"]
@@ -95,19 +98,12 @@ class PoolChoice(Result):
     warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{format_quantity(b.samples)}: {_named(b.best.pools)}" for b in self.budgets)
+        told = ", ".join(f"{format_quantity(b.samples)}: {' + '.join(b.best.pools)}" for b in self.budgets)
         return f"PoolChoice({told})"
 
     def view(self) -> Section:
         """The best union at each budget, where it changes, the unions at each budget and the picture."""
-        items: list[Any] = [_best_table(self)]
-        if self.changes:
-            items.append(_change_table(self))
-        if self.warnings:
-            items.append(Text("Beware", points=self.warnings, tone="warning"))
-        items += [_figure(self), pool_table(self.data), *(_set_table(self, b) for b in self.budgets)]
-        items.append(Text("What the answer takes for granted", points=self.assumptions))
-        return Section("Which pools to keep", tuple(items))
+        return choice_section(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -153,10 +149,11 @@ def pools(
     unions = tuple(data.names[: k + 1] for k in range(len(data.pools)))
     tried = _tried(data.names, unions, every)
     drawn = data.draws(seed)
-    budgets = tuple(
-        _at(data, n, spent, tried, unions, values, drawn, level)
+    judged = [
+        _judged(n, spent, tried, unions, *values)
         for (n, spent), values in zip(asked, _by_budget(data, tried, [n for n, _ in asked], drawn), strict=True)
-    )
+    ]
+    budgets = _with_intervals(data, judged, unions, level)
     low, high = min(n for n, _ in asked), max(n for n, _ in asked)
     along = np.geomspace(low / DECADE, high * DECADE, GRID)
     changes = _changes(data, tried, along, drawn, level)
@@ -213,35 +210,64 @@ def _by_budget(
     return [(told[:, j], spread[:, :, j]) for j in range(len(at))]
 
 
-def _at(
-    data: DataPools, n: float, flop: float | None, tried: Sequence[Choice], unions: Sequence[Choice],
-    values: tuple[np.ndarray, np.ndarray | None], drawn: Any, level: float,
-) -> PoolBudget:  # fmt: skip
-    told, spread = values
-    probability = regret = None
+@dataclass(frozen=True)
+class _Judged:
+    """The unions shown at a budget, the least error first, with their probability and regret."""
+
+    samples: float
+    flop: float | None
+    shown: tuple[Choice, ...]
+    probability: Mapping[Choice, float]
+    regret: Mapping[Choice, float]
+
+
+def _judged(
+    n: float, flop: float | None, tried: Sequence[Choice], unions: Sequence[Choice], told: np.ndarray, spread: Any
+) -> _Judged:
+    """Which unions to show at a budget, from their errors (unions,), and over draws (unions, draws)."""
+    probability: dict[Choice, float] = {}
+    regret: dict[Choice, float] = {}
     if spread is not None:
         spread = spread[:, np.isfinite(spread).all(axis=0)]
-        probability = np.bincount(np.argmin(spread, axis=0), minlength=len(tried)) / spread.shape[1]
-        regret = (spread - spread.min(axis=0)).mean(axis=1)
-    order = [int(i) for i in np.argsort(told, kind="stable")]
-    shown = [i for rank, i in enumerate(order) if rank < FIRST or tried[i] in unions
-             or (probability is not None and probability[i] >= LIKELY)]  # fmt: skip
-    made = {}
-    for i in shown:
-        unique = sum(data.pool(p).unique for p in tried[i])
-        chance, lost = (None if x is None else float(x[i]) for x in (probability, regret))
-        made[tried[i]] = PoolSet(tried[i], unique, n / unique, _interval(data, tried[i], n, level), chance, lost)
-    return PoolBudget(n, flop, made[tried[order[0]]], tuple(made.values()), tuple(made[u] for u in unions))
+        best = np.bincount(np.argmin(spread, axis=0), minlength=len(tried)) / spread.shape[1]
+        lost = (spread - spread.min(axis=0)).mean(axis=1)
+        probability, regret = (dict(zip(tried, map(float, x), strict=True)) for x in (best, lost))
+    ordered = [tried[i] for i in np.argsort(told, kind="stable")]
+    kept = set(unions)
+    shown = (u for rank, u in enumerate(ordered) if rank < FIRST or u in kept or probability.get(u, 0.0) >= LIKELY)
+    return _Judged(n, flop, tuple(shown), probability, regret)
 
 
-def _interval(data: DataPools, union: Choice, n: float, level: float) -> Interval:
-    value = float(data.error(union, n))
-    if not hasattr(data.estimate, "interval_of"):
-        return Interval(value)
-    estimate: Any = data.estimate
-    law, inputs = data.law_of(union, n)
-    _, low, high = estimate.interval_of(lambda p: law.evaluate(inputs, p), level=level)
-    return Interval(value, *(None if e is None or not np.isfinite(e) else float(e) for e in (low, high)))  # pyright: ignore[reportArgumentType]
+def _with_intervals(
+    data: DataPools, judged: Sequence[_Judged], unions: Sequence[Choice], level: float
+) -> tuple[PoolBudget, ...]:
+    """The budgets with the intervals of all their errors, found together: one at a time takes ten times as long."""
+    places = [(union, j.samples) for j in judged for union in j.shown]
+    found = iter(_intervals(data, places, level))
+    out = []
+    for j in judged:
+        made = {}
+        for union in j.shown:
+            unique = sum(data.pool(p).unique for p in union)
+            chance = j.probability.get(union), j.regret.get(union)
+            made[union] = PoolSet(union, unique, j.samples / unique, next(found), *chance)
+        sets = tuple(made.values())
+        out.append(PoolBudget(j.samples, j.flop, sets[0], sets, tuple(made[u] for u in unions)))
+    return tuple(out)
+
+
+def _intervals(data: DataPools, places: Sequence[tuple[Choice, float]], level: float) -> list[Interval]:
+    values = [float(data.error(union, n)) for union, n in places]
+    if not isinstance(data.estimate, Fit):
+        return [Interval(v) for v in values]
+    targets = [partial(_error_at, *data.law_of(union, n)) for union, n in places]
+    ends = data.estimate.intervals_of(targets, level)[:, 1:]
+    known = [tuple(float(e) if np.isfinite(e) else None for e in row) for row in ends]
+    return [Interval(v, low, high) for v, (low, high) in zip(values, known, strict=True)]
+
+
+def _error_at(law: Any, inputs: Mapping[str, float], params: Mapping[str, Any]) -> Any:
+    return law.evaluate(inputs, params)
 
 
 def _changes(
@@ -329,68 +355,3 @@ def _warnings(data: DataPools, budgets: Sequence[PoolBudget]) -> list[str]:
             "half of the draws: look at the regret rather than at the names."
         )
     return said
-
-
-def _named(union: Choice) -> str:
-    return " + ".join(union)
-
-
-def _set_rows(sets: Sequence[PoolSet]) -> list[tuple[Any, ...]]:
-    return [
-        (
-            _named(s.pools), format_quantity(s.unique), f"{s.epochs:.3g}", s.error,
-            "" if s.probability is None else f"{s.probability:.0%}", "" if s.regret is None else f"{s.regret:.2g}",
-        )
-        for s in sets
-    ]  # fmt: skip
-
-
-_HEADS = (
-    Column("unique", align="right"), Column("epochs", align="right"), Column("error"),
-    Column("best in", align="right"), Column("regret", align="right"),
-)  # fmt: skip
-
-
-def _best_table(made: PoolChoice) -> Table:
-    rows = []
-    for b, row in zip(made.budgets, _set_rows([b.best for b in made.budgets]), strict=True):
-        everything = f"{b.kept[-1].error.value - b.best.error.value:+.2g}"
-        spent = () if b.flop is None else (f"{b.flop:.3g}",)
-        rows.append((format_quantity(b.samples), *spent, *row, everything))
-    spent = () if made.budgets[0].flop is None else (Column("FLOP", align="right"),)
-    level = "" if made.level is None else f" Intervals at {made.level:.0%}; the probability is over draws of the fit."
-    note = (
-        "Best in: the probability of the least error of all unions tried. Regret: the mean error above the best union "
-        f"of each draw. No filter: the error with all pools, above that of the best.{level}"
-    )
-    columns = (Column("samples", align="right"), *spent, "keep", *_HEADS, Column("no filter", align="right"))
-    return Table("Pools to keep", columns, rows, note)
-
-
-def _change_table(made: PoolChoice) -> Table:
-    rows = []
-    for c in made.changes:
-        ends = ("…" if e is None else format_quantity(e) for e in (c.samples.low, c.samples.high))
-        told = "" if made.level is None else " to ".join(ends)
-        rows.append((format_quantity(c.samples.value), told, _named(c.before), _named(c.after)))
-    note = "Looked for within a decade of the budgets; … is an end beyond that."
-    columns = (Column("samples", align="right"), Column("interval", align="right"), "until there", "from there on")
-    return Table("Where the best pools change", columns, rows, note)
-
-
-def _set_table(made: PoolChoice, budget: PoolBudget) -> Table:
-    note = "The least error first; all unions of the best pools by utility are among them."
-    return Table(
-        f"Unions at {format_quantity(budget.samples)} samples", ("pools", *_HEADS), _set_rows(budget.sets), note
-    )
-
-
-def _figure(made: PoolChoice) -> Figure:
-    names = {float(i + 1): f"best {i + 1}" if i else "best pool" for i in range(len(made.unions))}
-    lines: list[Any] = [
-        Line(names[i + 1.0], made.along, made.errors[i], group=i + 1.0, label=names[i + 1.0])
-        for i in range(len(made.unions))
-    ]
-    shade = Axis("pools kept", scale="linear", names=names)
-    axes = Axis("Samples seen"), Axis("Error", ticks="plain")
-    return Figure("Error on unions of the best pools", *axes, lines, shade, name="pools")
