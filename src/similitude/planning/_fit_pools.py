@@ -16,7 +16,7 @@ from similitude.planning._budget import amount
 from similitude.planning._certainty import draws_of
 from similitude.planning._pool_law import LONGEST, pool_law
 from similitude.planning._pool_views import pools_section
-from similitude.planning._result import Result
+from similitude.planning._result import SCHEMA_VERSION, Result, plain
 from similitude.runs import Runs, read_runs
 
 __all__ = ["DataPool", "DataPools", "fit_pools"]
@@ -144,7 +144,8 @@ class DataPools(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; the runs stay out."""
-        return {k: v for k, v in super().to_dict().items() if k not in ("estimate", "labels")}
+        names = ("pools", "a", "d", "unit", "level", "warnings")
+        return {"schema_version": SCHEMA_VERSION, **{k: plain(getattr(self, k)) for k in names}}
 
 
 def fit_pools(
@@ -328,7 +329,11 @@ def _ranked(pools: Any) -> tuple[DataPool, ...]:
 
 
 def _warnings(found: DataPools) -> tuple[str, ...]:
-    said = [_in_words(w, found.labels) for w in getattr(found.estimate, "warnings", ())]
+    made: Any = found.estimate
+    if not made.identified:  # the engine's sentence speaks of inputs that were held, as the size of equal pools is
+        said = ["These runs do not tell utility, half-life and floor apart: add shorter and longer ones, or the floor."]
+    else:
+        said = [_in_words(w, found.labels) for w in made.warnings]
     lasting = [p.name for p in found.pools if p.half_life.value > 0.99 * LONGEST]
     if lasting:
         said.append(

@@ -18,7 +18,7 @@ from similitude.planning._budget import amount
 from similitude.planning._fit_pools import DataPool, DataPools
 from similitude.planning._pool_law import falls
 from similitude.planning._pool_views import choice_section
-from similitude.planning._result import Result
+from similitude.planning._result import Result, plain
 
 __all__ = ["PoolBudget", "PoolChange", "PoolChoice", "PoolSet", "pools"]
 
@@ -107,8 +107,8 @@ class PoolChoice(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        out = {k: v for k, v in super().to_dict().items() if k != "data"}
-        return {**out, "a": self.data.to_dict()["a"], "d": self.data.to_dict()["d"], "unit": self.data.unit}
+        names = [k for k in self.__dataclass_fields__ if k != "data"]
+        return {**self.data.to_dict(), **{k: plain(getattr(self, k)) for k in names}}
 
 
 def pools(
