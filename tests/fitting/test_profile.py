@@ -140,6 +140,17 @@ def test_an_interval_of_anything_agrees_with_that_of_a_parameter():
     assert (low, high) == pytest.approx((at.low, at.high), rel=2e-4)
 
 
+def test_what_follows_from_a_floor_at_zero_has_an_interval():
+    """Differences took a step by the error of log E, which is endless there: both ends were unknown."""
+    d = np.geomspace(1e8, 1e11, 10)
+    noise = np.exp(0.01 * np.random.default_rng(0).standard_normal(10))
+    fit = sim.fit(sim.laws.power_floor, sim.read_runs({"D": d, "loss": 20 * d**-0.1 * noise}))
+    assert fit.values["E"] < 1e-3
+    _, low, high = fit.interval_of(lambda p: p["E"] + p["a"] * 1e12 ** -p["c"])
+    at = fit.predict(D=1e12)
+    assert (low, high) == pytest.approx((at.low, at.high), rel=1e-4)
+
+
 def test_wider_levels_contain_narrower_ones():
     runs = sim.simulate(TRUTH, noise=0.003, seed=2)
     ends = [sim.fit(sim.laws.chinchilla, runs, intervals=sim.Intervals(level=p)).ends["alpha"] for p in (0.5, 0.8, 0.9)]

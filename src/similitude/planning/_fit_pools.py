@@ -22,7 +22,8 @@ from similitude.runs import Runs, read_runs
 __all__ = ["DataPool", "DataPools", "fit_pools"]
 
 UNIT = 1e5  # samples, the unit of n in the authors' code
-FLOORS = (1.0, 0.5, 0.05)  # of the first floor found, tried again
+FLOORS = (0.3, 0.8)  # of the smallest error, tried beside the first floor found
+OBJECTIVE = "squares_log"
 
 
 @dataclass(frozen=True)
@@ -170,8 +171,8 @@ def fit_pools(
 
     That pools share `a` says that they are equally good after `unit` samples: the default is the authors'.
 
-    Source: Goyal et al. (2024, eqs. 2 and 3). Raises DataError for columns or values that are missing or do not fit,
-    QuestionError where no run repeats a pool whose half-life is asked for.
+    Source: Goyal et al. (2024, eqs. 2 and 3). Errors are squared on the logarithm. Raises DataError for columns or
+    values that are missing or do not fit, QuestionError where no run repeats a pool whose half-life is asked for.
 
     >>> import numpy as np
     >>> import similitude as sim
@@ -196,7 +197,8 @@ def fit_pools(
     fix = {f"tau_{labels[p]}": v for p, v in held.items()} | ({} if floor is None else {"d": float(floor)})
     try:
         start = _start(law, table, fix, labels)
-        made = fit(law, table, fix=fix, start=start, intervals=Intervals(level=level), seed=seed)
+        options = {"objective": OBJECTIVE, "intervals": Intervals(level=level), "seed": seed}
+        made = fit(law, table, fix=fix, start=start, **options)
     except SimilitudeError as error:
         raise type(error)(f"{runs.source}: {_in_words(str(error).removeprefix(f'{runs.source}: '), labels)}") from None
     rows = {p: _pool(made, p, labels[p], size, n[names == p]) for p, size in sizes.items()}
@@ -289,22 +291,21 @@ def _start(law: Any, table: Runs, fix: Mapping[str, float], labels: Mapping[str,
     """
     free = [k for k in law.params if k not in fix]
     ties = [group for prefix in ("b_", "tau_") if len(group := [k for k in free if k.startswith(prefix)]) > 1]
-    common = fit(law, table, fix=fix, tie=ties, intervals="delta").values
+    common = fit(law, table, fix=fix, tie=ties, objective=OBJECTIVE, intervals="delta").values
     values = dict(common)
     for label in labels.values():
         own = {f"b_{label}", f"tau_{label}"}
         rest = {k: v for k, v in common.items() if k not in own}
         try:
             mine = table.where(table.column(f"w_{label}") > 0)
-            found = fit(
-                law, mine, fix={**rest, **fix}, start={k: [common[k]] for k in own - set(fix)}, intervals="delta"
-            )
+            begin = {k: [common[k]] for k in own - set(fix)}
+            found = fit(law, mine, fix={**rest, **fix}, start=begin, objective=OBJECTIVE, intervals="delta")
             values |= {k: found.values[k] for k in own}
         except SimilitudeError:
             continue
     start = {k: [values[k]] for k in free}
     if "d" in start:
-        start["d"] = [values["d"] * f for f in FLOORS]
+        start["d"] = [values["d"], *(f * float(table.column("loss").min()) for f in FLOORS)]
     return start
 
 

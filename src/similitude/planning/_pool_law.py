@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
@@ -10,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from similitude._quantity import RATIO, SCORE
-from similitude.laws import Law, exponent, paper, positive
-from similitude.laws._words import below_output
+from similitude.laws import Law, exponent, paper, positive, real
 from similitude.math import exp, log, maximum, minimum
 
 __all__ = ["LONGEST", "falls", "pass_ends", "pool_law"]
@@ -78,7 +78,9 @@ def pool_law(labels: Sequence[str], most: float) -> Law:
             fall = fall + share * values[f"b_{label}"] * learnt
         return values["a"] * exp(-fall) + values["d"]
 
-    params = {"a": positive(0.1, 0.5, 1.0), "d": below_output(0.3, 0.8)}
+    # on its logarithm a floor near zero moves nothing, and profiles of what hangs on it would not be found
+    floor = replace(real(0.3, 0.8, low=0.0), relative="output")
+    params = {"a": positive(0.1, 0.5, 1.0), "d": floor}
     for label in labels:
         params[f"b_{label}"] = exponent(0.05, 0.2, 0.5)
         params[f"tau_{label}"] = positive(1.0, 3.0, 10.0, low=0.05, high=LONGEST)
