@@ -539,7 +539,7 @@ def change_database(data: bytes, rng: random.Random, other: bytes) -> bytes:
         try:
             for _ in range(rng.choice((1, 2, 4))):
                 _change_cell(database, rng)
-        except (sqlite3.Error, UnicodeError, OverflowError):
+        except (sqlite3.Error, UnicodeError, OverflowError, MemoryError):
             pass
         finally:
             database.close()
