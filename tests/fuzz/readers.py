@@ -37,7 +37,7 @@ GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 LOGS = GOLDEN / "logs"
 CORPUS = GOLDEN / "corpus"
 SECONDS = 5.0
-SMALL, FILES = 6_000, 60  # bytes of an input that is kept, inputs that are kept of a reader
+SMALL, FILES, BUDGET = 4_000, 40, 60_000  # bytes of an input that is kept; of one kind: inputs, and bytes of all
 DATABASE = 16_000  # bytes of a database that is kept
 NUMBERS = (0, 1, 2, 7, 127, 128, 255, 256, 1 << 15, 1 << 31, (1 << 31) - 1, 1 << 32, 1 << 62, (1 << 63) - 1, 1 << 63)
 FLOATS = (0.0, -0.0, 1.0, -1.0, 1e308, -1e308, 5e-324, float("nan"), float("inf"), float("-inf"), 1e15, 253402300800.0)
@@ -623,7 +623,25 @@ def seeds(kind: str) -> list[bytes]:
     }
     golden = sorted(LOGS.glob(patterns[kind]))
     found = [small_database(p) if kind == "mlflow" else p.read_bytes() for p in golden]
+    if kind.startswith("inspect"):
+        found.append(small_evaluation(kind))
     return [*found, *(p.read_bytes() for p in sorted((CORPUS / kind).glob("*")))]
+
+
+def small_evaluation(kind: str) -> bytes:
+    """A log of Inspect with two samples and what is read of them."""
+    document = json.loads(next(LOGS.glob("inspect/files/json/*.json")).read_bytes())
+    samples = [{k: s.get(k) for k in ("id", "epoch", "scores")} for s in document["samples"][:2]]
+    head = {k: document[k] for k in ("version", "status", "eval", "results", "stats") if k in document}
+    if kind == "inspect-json":
+        return json.dumps({**head, "samples": samples}).encode()
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo("header.json"), json.dumps(head), zipfile.ZIP_DEFLATED)
+        archive.writestr(zipfile.ZipInfo("samples/1_epoch_1.json"), json.dumps(samples[0]), zipfile.ZIP_DEFLATED)
+        if kind == "inspect":
+            archive.writestr(zipfile.ZipInfo("summaries.json"), json.dumps(samples), zipfile.ZIP_DEFLATED)
+    return file.getvalue()
 
 
 def change(kind: str, data: bytes, rng: random.Random, other: bytes) -> bytes:
@@ -648,9 +666,9 @@ def change(kind: str, data: bytes, rng: random.Random, other: bytes) -> bytes:
     return change_json(data, rng, other)
 
 
-def may_be_kept(kind: str, data: bytes) -> bool:
-    """Small, and either text or plainly binary, so that it can lie in a repository of checked texts."""
-    if len(data) > (DATABASE if kind == "mlflow" else SMALL):
+def may_be_kept(kind: str, data: bytes, kept: Sequence[int]) -> bool:
+    """Small beside what is kept, and either text or plainly binary, so that it can lie among checked texts."""
+    if len(data) > (DATABASE if kind == "mlflow" else SMALL) or len(kept) >= FILES or sum(kept) + len(data) > BUDGET:
         return False
     try:
         return b"\0" in data or bool(data.decode()) or not data
@@ -675,7 +693,7 @@ def worker(
     kinds = READERS[reader]
     pools = {kind: seeds(kind) for kind in kinds}
     folder = scratch / "folder"
-    kept = {kind: len(list((CORPUS / kind).glob("*"))) for kind in kinds}
+    kept = {kind: [p.stat().st_size for p in (CORPUS / kind).glob("*")] for kind in kinds}
     waiting = [(kind, data) for kind in kinds for data in pools[kind]]
     first = len(waiting)
     while time.process_time() < until:
@@ -706,10 +724,10 @@ def worker(
                 (options.crashes / f"{kind}-{name}.txt").write_text(why, encoding="utf-8", errors="replace")
         elif coverage.fresh() and found.executions > first:
             pools[kind].append(data)
-            if options.keep and kept[kind] < FILES and may_be_kept(kind, data):
+            if options.keep and may_be_kept(kind, data, kept[kind]):
                 (CORPUS / kind).mkdir(parents=True, exist_ok=True)
                 (CORPUS / kind / hashlib.sha256(data).hexdigest()[:12]).write_bytes(data)
-                kept[kind] += 1
+                kept[kind].append(len(data))
                 found.kept += 1
         if found.executions % 200 == 0:
             yield found

@@ -135,6 +135,8 @@ def _database(path: Path) -> Iterator[LoggedRun]:
             ).fetchmany(MOST_METRICS)
             deleted = sum(row["lifecycle_stage"] == "deleted" for row in rows)
             kept = [row for row in rows if row["lifecycle_stage"] != "deleted"]
+            if not kept:
+                raise DataError(f"{path.name} holds no run" + (f" but {_deleted(deleted)}" if deleted else ""))
             for i, row in enumerate(kept):
                 yield _row(database, path, row, deleted if i == 0 else 0)
     except (sqlite3.Error, UnicodeDecodeError) as error:
@@ -168,8 +170,12 @@ def _row(database: sqlite3.Connection, path: Path, row: sqlite3.Row, deleted: in
         started=_seconds(row["start_time"]),
         ended=_seconds(row["end_time"]),
         assumed=_parent({_word(k): _word(v) for k, v in tags}),
-        left_out=(f"{deleted} deleted run{'s' if deleted > 1 else ''}",) if deleted else (),
+        left_out=(_deleted(deleted),) if deleted else (),
     )
+
+
+def _deleted(count: int) -> str:
+    return f"{count} deleted run{'s' if count > 1 else ''}"
 
 
 def _word(value: Any) -> str:
