@@ -639,8 +639,7 @@ def small_evaluation(kind: str) -> bytes:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo("header.json"), json.dumps(head), zipfile.ZIP_DEFLATED)
         archive.writestr(zipfile.ZipInfo("samples/1_epoch_1.json"), json.dumps(samples[0]), zipfile.ZIP_DEFLATED)
-        if kind == "inspect":
-            archive.writestr(zipfile.ZipInfo("summaries.json"), json.dumps(samples), zipfile.ZIP_DEFLATED)
+        archive.writestr(zipfile.ZipInfo("summaries.json"), json.dumps(samples), zipfile.ZIP_DEFLATED)
     return file.getvalue()
 
 

@@ -97,9 +97,10 @@ def named(*endings: str, has: Sequence[bytes] = ()) -> Callable[[Place], Iterato
 def document(path: Path, most: int) -> bytes:
     """A whole small file; DataError where it is larger than `most` bytes or cannot be read."""
     try:
-        if path.stat().st_size > most:
-            raise DataError(f"{path.name} has {path.stat().st_size >> 20} MB; expected at most {most >> 20} MB")
+        size = path.stat().st_size
+        if size > most:
+            raise DataError(f"{path.name} has {size >> 20} MB; expected at most {most >> 20} MB")
         with open(path, "rb") as stream:
-            return stream.read(most + 1)
+            return stream.read(size)
     except OSError as error:
         raise DataError(f"{path.name} cannot be read: {error.strerror or error}") from None

@@ -74,7 +74,11 @@ def _open(path: Path) -> sqlite3.Connection:
     """Read-only, so that a store in use is not touched; nothing in its schema is trusted."""
     import sqlite3
 
-    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)
+    with open(path, "rb") as stream:
+        logged = stream.read(20)[18:] == b"\x02\x02"
+    # nobody has a store open whose log is not there: SQLite need not make one beside it
+    alone = "&immutable=1" if logged and not path.with_name(f"{path.name}-wal").exists() else ""
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True, timeout=10)
     try:
         database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
         database.set_progress_handler(_Bound(path.stat().st_size), STEPS)

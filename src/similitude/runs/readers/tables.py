@@ -130,11 +130,11 @@ def _names(path: Path) -> list[str]:
             raise DataError(f"{path.name} is not a complete Parquet file; copy or write it again") from None
     if path.suffix.casefold() in (".jsonl", ".ndjson"):
         found: dict[str, None] = {}
-        for count, (_, record) in enumerate(lines_of(path)):
+        for _, record in lines_of(path):
             if not isinstance(record, Mapping):
                 raise DataError(f"{path.name} holds no records; expected an object a line")
             found |= dict.fromkeys(flat(record))
-            if count >= 100 or len(found) > MOST_METRICS:
+            if len(found) > MOST_METRICS:
                 break
         return list(found)
     head = _head(path)
@@ -245,21 +245,31 @@ def _points(frame: pl.DataFrame, columns: _Columns) -> Iterator[pl.DataFrame]:
 
     if columns.step not in frame.columns or _is_odd(frame, columns.step):
         return
-    step = _number(frame, columns.step).round(0).cast(pl.Int64, strict=False).alias("step")
-    time = (
-        pl.lit(None, pl.Float64)
-        if columns.time not in frame.columns or _is_odd(frame, columns.time)
-        else _number(frame, str(columns.time))
-    )
-    held = set(frame.columns)
+    step = _number(columns.step, frame.schema[columns.step]).round(0).cast(pl.Int64, strict=False).alias("step")
+    timed = columns.time is not None and columns.time in frame.columns and not _is_odd(frame, columns.time)
+    time = _number(str(columns.time), frame.schema[str(columns.time)]) if timed else pl.lit(None, pl.Float64)
+    index = frame.select(step, time.cast(pl.Float64).alias("time"))
+    held = frame.schema
     there = {c: m for c, m in columns.metrics.items() if c in held and not _is_odd(frame, c)}
-    values = [_number(frame, c).alias(f"{i}") for i, c in enumerate(there)]
-    wide = frame.select(step, time.alias("time"), *values)
-    names = dict(zip((f"{i}" for i in range(len(there))), there.values()))
-    long = wide.unpivot(index=["step", "time"], variable_name="metric", value_name="value").drop_nulls("value")
-    if long.height:
-        called = pl.col("metric").replace_strict(names, return_dtype=pl.String)
-        yield long.select(called, "step", pl.col("time").cast(pl.Float64), "value")
+    numbers = [c for c in there if held[c].is_numeric()]
+    words = [c for c in there if not held[c].is_numeric()]
+    # all columns of a kind are put below each other first, then made numbers at once: there may be thousands of them
+    for kind, names in ((pl.Float64, numbers), (pl.String, words)):
+        if not names:
+            continue
+        wide = index.hstack(frame.select(pl.col(names).cast(kind, strict=False)).rename(_places(names)))
+        long = wide.unpivot(index=["step", "time"], variable_name="metric", value_name="value").drop_nulls("value")
+        long = long.with_columns(_number("value", kind()).alias("value")).drop_nulls("value")
+        if long.height:
+            called = pl.col("metric").replace_strict(
+                _places([there[n] for n in names], back=True), return_dtype=pl.String
+            )
+            yield long.select(called, "step", "time", "value")
+
+
+def _places(names: Sequence[str], *, back: bool = False) -> dict[str, str]:
+    """Names by their places, or places by names: columns of any name can stand beside those of the index."""
+    return {f"{i}": n for i, n in enumerate(names)} if back else {n: f"{i}" for i, n in enumerate(names)}
 
 
 def _is_odd(frame: pl.DataFrame, column: str) -> bool:
@@ -280,11 +290,11 @@ def _label(frame: pl.DataFrame, column: str) -> pl.Expr:
 _ODD = {"nan": "NaN", "inf": "inf", "infinity": "inf", "-inf": "-inf", "-infinity": "-inf"}
 
 
-def _number(frame: pl.DataFrame, column: str) -> pl.Expr:
+def _number(column: str, kind: pl.DataType) -> pl.Expr:
     """A column as numbers: numbers as they are, text as it is written, null for words."""
     import polars as pl
 
-    if frame.schema[column].is_numeric():
+    if kind.is_numeric():
         return pl.col(column).cast(pl.Float64)
     given = pl.col(column).cast(pl.String, strict=False).str.strip_chars()
     word = given.str.to_lowercase()

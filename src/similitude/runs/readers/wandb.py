@@ -98,7 +98,7 @@ def _others(other: dict[str, str]) -> Iterator[str]:
 def _records(path: Path, said: _Said) -> Iterator[bytes]:
     """Whole records up to where the file is cut off or damaged, which is then said."""
     parts: list[bytes] = []
-    whole = 0  # bytes of the parts
+    whole, within = 0, False  # bytes of the parts; whether more are to come
     with open(path, "rb") as stream:
         head = stream.read(7)
         if not head.startswith(MAGIC):
@@ -132,7 +132,8 @@ def _records(path: Path, said: _Said) -> Iterator[bytes]:
             if kind in (1, 4):
                 yield b"".join(parts)
                 parts, whole = [], 0
-    if parts:
+            within = kind in (2, 3)
+    if within:
         said.cut = "the file ends within a record; what comes before is read"
 
 
