@@ -243,14 +243,13 @@ def _points(frame: pl.DataFrame, columns: _Columns) -> Iterator[pl.DataFrame]:
     """The cells of a wide frame that are numbers, as points; empty cells are no points, words are left out."""
     import polars as pl
 
-    if columns.step not in frame.columns or _is_odd(frame, columns.step):
+    held = {c: t for c, t in frame.schema.items() if not _is_odd(t)}
+    if columns.step not in held:
         return
-    step = _number(columns.step, frame.schema[columns.step]).round(0).cast(pl.Int64, strict=False).alias("step")
-    timed = columns.time is not None and columns.time in frame.columns and not _is_odd(frame, columns.time)
-    time = _number(str(columns.time), frame.schema[str(columns.time)]) if timed else pl.lit(None, pl.Float64)
+    step = _number(columns.step, held[columns.step]).round(0).cast(pl.Int64, strict=False).alias("step")
+    time = pl.lit(None, pl.Float64) if columns.time not in held else _number(columns.time, held[columns.time])
     index = frame.select(step, time.cast(pl.Float64).alias("time"))
-    held = frame.schema
-    there = {c: m for c, m in columns.metrics.items() if c in held and not _is_odd(frame, c)}
+    there = {c: m for c, m in columns.metrics.items() if c in held}
     numbers = [c for c in there if held[c].is_numeric()]
     words = [c for c in there if not held[c].is_numeric()]
     # all columns of a kind are put below each other first, then made numbers at once: there may be thousands of them
@@ -272,11 +271,10 @@ def _places(names: Sequence[str], *, back: bool = False) -> dict[str, str]:
     return {f"{i}": n for i, n in enumerate(names)} if back else {n: f"{i}" for i, n in enumerate(names)}
 
 
-def _is_odd(frame: pl.DataFrame, column: str) -> bool:
+def _is_odd(kind: pl.DataType) -> bool:
     """Whether a column holds lists, objects or bytes, which are no numbers and no words."""
     import polars as pl
 
-    kind = frame.schema[column]
     return kind.is_nested() or kind in (pl.Binary, pl.Object)
 
 
@@ -284,7 +282,7 @@ def _label(frame: pl.DataFrame, column: str) -> pl.Expr:
     """A column as names of runs."""
     import polars as pl
 
-    return pl.lit(None, pl.String) if _is_odd(frame, column) else pl.col(column).cast(pl.String, strict=False)
+    return pl.lit(None, pl.String) if _is_odd(frame.schema[column]) else pl.col(column).cast(pl.String, strict=False)
 
 
 _ODD = {"nan": "NaN", "inf": "inf", "infinity": "inf", "-inf": "-inf", "-infinity": "-inf"}
