@@ -496,6 +496,19 @@ def test_json_lines(folder, line, expected):
     assert expected in refusal(folder, "a.jsonl", '{"step": 1, "loss": 2}\n' + line + '\n{"step": 2, "loss": 2}\n')
 
 
+@pytest.mark.parametrize("half", [b'"\\ud800"', b'"\\uDC00"', b'"\xed\xa0\x80"'])
+def test_half_characters_in_evaluations(folder, half):
+    sample = b'{"id": %b, "epoch": %b, "scores": {%b: {"value": "C"}}}' % (half, half, half)
+    head = json.dumps({**HEADER, "stats": {}}).encode().removesuffix(b"}")
+    (folder / "a.json").write_bytes(head + b', "samples": [%b]}' % sample)
+    (folder / "b.eval").write_bytes(
+        archive(
+            {"header.json": json.dumps(HEADER).encode().replace(b'"x"', b'"y"'), "summaries.json": b"[%b]" % sample}
+        )
+    )
+    assert read(folder, runs=3).left_out == ()
+
+
 def test_half_characters_and_huge_numbers_in_json(folder):
     (folder / "a.jsonl").write_text('{"step": 1, "lo\\ud800ss": 2, "n": ' + "9" * 400 + ', "x": {"\\udfff": 1}}\n')
     state = json.loads(STATE.read_text())
@@ -723,7 +736,7 @@ def failing(error: BaseException, where: str) -> Reader:
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (KeyError("x"), "the reader 'failing' failed on it (KeyError: 'x'), a fault of the reader; the rest is read"),
+        (KeyError("x"), "the reader 'failing' failed on it (KeyError: 'x'), a fault of the reader"),
         (RecursionError("deep"), "cannot be read (RecursionError: deep); it is too large, or nests too deep"),
         (MemoryError(), "cannot be read (MemoryError: ); it is too large, or nests too deep"),
         (OSError(5, "Input/output error"), "cannot be read (Input/output error)"),

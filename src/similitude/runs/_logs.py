@@ -273,7 +273,7 @@ def _why(error: BaseException, reader: Reader) -> str:
         return f"cannot be read ({error.strerror or error})"
     if isinstance(error, (MemoryError, RecursionError)):
         return f"cannot be read ({said[:200]}); it is too large, or nests too deep"
-    return f"the reader '{reader.name}' failed on it ({said[:200]}), a fault of the reader; the rest is read"
+    return f"the reader '{reader.name}' failed on it ({said[:200]}), a fault of the reader"
 
 
 def _guarded(run: LoggedRun, reader: Reader, label: str) -> LoggedRun:
@@ -354,4 +354,4 @@ def _assumed(runs: Sequence[LoggedRun]) -> tuple[str, ...]:
 
 
 def _left_out(runs: Sequence[LoggedRun]) -> tuple[str, ...]:
-    return tuple(f"{r.source}: {s}" for r in runs for s in r.left_out)
+    return tuple(s if s.startswith(r.source) else f"{r.source}: {s}" for r in runs for s in r.left_out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ __all__ = ["LARGEST", "lines_of", "number", "parse_document", "parse_json"]
 
 LARGEST = 256 << 20  # bytes of one JSON document
 _LONGEST = 16 << 20  # bytes of a line
+_HALF = re.compile(rb"\\u[dD]|\xed[\xa0-\xbf]|\x00")  # where halves of characters may stand: json takes them
 
 
 def parse_document(path: Path, most: int = LARGEST) -> Any:
@@ -44,7 +46,7 @@ def parse_json(data: bytes, where: str) -> Any:
     """JSON of bytes; DataError says where it is broken. Halves of characters in its words are replaced."""
     try:
         found = json.loads(data)
-        return _whole(found) if b"\\ud" in data or b"\\uD" in data else found
+        return _whole(found) if _HALF.search(data) else found
     except UnicodeDecodeError:
         raise DataError(f"{where} is not UTF-8 text; expected JSON") from None
     except json.JSONDecodeError as error:
