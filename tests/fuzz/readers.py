@@ -667,7 +667,8 @@ def change(kind: str, data: bytes, rng: random.Random, other: bytes) -> bytes:
 
 def may_be_kept(kind: str, data: bytes, kept: Sequence[int]) -> bool:
     """Small beside what is kept, and either text or plainly binary, so that it can lie among checked texts."""
-    if len(data) > (DATABASE if kind == "mlflow" else SMALL) or len(kept) >= FILES or sum(kept) + len(data) > BUDGET:
+    most, budget = (DATABASE, 2 * BUDGET) if kind == "mlflow" else (SMALL, BUDGET)
+    if len(data) > most or len(kept) >= FILES or sum(kept) + len(data) > budget:
         return False
     try:
         return b"\0" in data or bool(data.decode()) or not data
