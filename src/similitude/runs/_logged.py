@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["CHUNK", "STATES", "LoggedRun", "Scalar", "flat", "points_of", "points_schema", "samples_schema"]
+__all__ = ["CHUNK", "STATES", "LoggedRun", "Scalar", "flat", "points_of", "points_schema", "samples_schema", "valid"]
 
 Scalar = str | int | float | bool | None
 CHUNK = 1 << 18  # points that a reader gives at a time
 STATES = ("finished", "running", "crashed", "unknown")
-_LONGEST = 2_000  # characters of a setting that are kept
+_LONGEST = 2_000  # characters of a setting that are kept, and of a name
+_DEEPEST = 20  # settings within settings that have names of their own
+_MOST = 100_000  # settings of a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +84,45 @@ def points_of(
     return chunks
 
 
+def valid(text: str) -> str:
+    """Text that can be written as UTF-8: halves of characters, which JSON and names of files may hold, replaced.
+
+    >>> valid("a\\ud800")
+    'a?'
+    """
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
 def flat(settings: Any, prefix: str = "") -> dict[str, Scalar]:
     """Nested settings with dotted names; lists of plain values as text, what is longer than a setting can be is cut.
+
+    Integers of more than 64 bits become floats; no more than 100,000 settings are kept.
 
     >>> flat({"model": {"n_layer": 12, "act": "gelu"}, "betas": [0.9, 0.95]})
     {'model.n_layer': 12, 'model.act': 'gelu', 'betas': '[0.9, 0.95]'}
     """
     found: dict[str, Scalar] = {}
+    _flatten(settings, prefix, found, 0)
+    return found
+
+
+def _flatten(settings: Any, prefix: str, found: dict[str, Scalar], depth: int) -> None:
     for key, value in settings.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            found |= flat(value, f"{name}.")
-        elif value is None or isinstance(value, (bool, int, float)):
+        if len(found) >= _MOST:
+            return
+        name = f"{prefix}{key}"[:_LONGEST]
+        if isinstance(value, Mapping) and depth < _DEEPEST:
+            _flatten(value, f"{name}.", found, depth + 1)
+        elif value is None or isinstance(value, (bool, float)):
             found[name] = value
+        elif isinstance(value, int):
+            found[name] = value if -(1 << 63) <= value < 1 << 63 else _float(value)
         else:
             found[name] = str(value)[:_LONGEST]
-    return found
+
+
+def _float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

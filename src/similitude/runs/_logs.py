@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from similitude._errors import DataError
+from similitude._errors import DataError, SimilitudeError
 
-from ._logged import LoggedRun
+from ._logged import LoggedRun, valid
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from .readers import Claim, Reader
+    from .readers import Claim, Place, Reader
 
 __all__ = ["Logs", "read_logs"]
 
@@ -82,7 +83,7 @@ def read_logs(
                 progress(label)
             _read(claim, reader, root, label, runs, left_out)
     runs = _joined(runs)
-    return Logs(tuple(runs), _assumed(runs), (*left_out, *_left_out(runs)))
+    return Logs(tuple(runs), _assumed(runs), tuple(map(_shown, (*left_out, *_left_out(runs)))))
 
 
 def _joined(runs: Sequence[LoggedRun]) -> list[LoggedRun]:
@@ -127,7 +128,10 @@ def _one(group: list[LoggedRun]) -> LoggedRun:
 def _within(part: LoggedRun, whole: LoggedRun) -> bool:
     """Whether all that one log holds stands in the other."""
     keys = ("metric", "step", "value")
-    mine, theirs = part.curves().select(keys), whole.curves().select(keys)
+    try:
+        mine, theirs = part.curves().select(keys), whole.curves().select(keys)
+    except DataError:
+        return False
     return mine.height <= theirs.height and mine.join(theirs, on=keys, how="anti", nulls_equal=True).is_empty()
 
 
@@ -161,14 +165,34 @@ def _claims(root: Path, readers: Iterable[Reader], left_out: list[str]) -> Itera
     for folder, files, folders in _walk(root, left_out):
         if any(p in taken for p in (folder, *folder.parents)):
             continue
+        place = Place(folder, files, folders)
+        names = {n for n in files if folder / n in taken}
         for reader in readers:
-            free = tuple(n for n in files if folder / n not in taken)
-            for claim in reader.sniff(Place(folder, free, folders)):
+            for claim in _sniffed(reader, place.without(names), left_out):
                 taken.update(claim.files if claim.folder is None else (claim.folder,))
+                names.update(p.name for p in claim.files if p.parent == folder)
                 yield claim, reader
         for name in files:
-            if folder / name not in taken and root.is_file():
+            if folder / name in taken:
+                continue
+            if name in place.unreadable:
+                left_out.append(f"{_within_root(folder / name, root)}: cannot be read ({place.unreadable[name]})")
+            elif root.is_file():
                 left_out.append(f"{name}: no kind of log that is known")
+
+
+def _within_root(path: Path, root: Path) -> str:
+    return str(path.relative_to(root)) if root.is_dir() else path.name
+
+
+def _sniffed(reader: Reader, place: Place, left_out: list[str]) -> Iterator[Claim]:
+    """What a reader recognises in a folder; a reader that fails is said, and the others are asked all the same."""
+    try:
+        yield from reader.sniff(place)
+    except GeneratorExit:
+        raise
+    except BaseException as error:
+        left_out.append(f"{place.path.name}: {_why(error, reader)}")
 
 
 def _walk(root: Path, left_out: list[str]) -> Iterator[tuple[Path, tuple[str, ...], tuple[str, ...]]]:
@@ -180,21 +204,38 @@ def _walk(root: Path, left_out: list[str]) -> Iterator[tuple[Path, tuple[str, ..
     seen = 0
     for here, folders, files in os.walk(root, followlinks=False, onerror=lambda e: left_out.append(_unreadable(e))):
         folder = Path(here)
-        folders[:] = sorted(f for f in folders if f not in _IGNORED and not (folder / f).is_symlink())
+        links = [f for f in sorted(folders) if (folder / f).is_symlink()]
+        left_out.extend(
+            f"{(folder / f).relative_to(root)}: {said}" for f in links if (said := _odd(folder / f, inside))
+        )
+        folders[:] = sorted(f for f in folders if f not in _IGNORED and f not in links)
         if len(folder.relative_to(root).parts) >= _DEEPEST:
             left_out.append(f"{folder.relative_to(root)}: more than {_DEEPEST} folders deep; not looked into")
             folders[:] = []
         kept = []
         for name in sorted(files):
             path = folder / name
-            if path.is_symlink() and not path.resolve().is_relative_to(inside):
-                left_out.append(f"{path.relative_to(root)}: a link that leads out of the folder")
-            elif path.is_file():
+            if said := _odd(path, inside):
+                left_out.append(f"{path.relative_to(root)}: {said}")
+            else:
                 kept.append(name)
         seen += len(kept)
         if seen > _MOST:
             raise DataError(f"{root} has more than {_MOST:,} files; name the folders of the runs")
         yield folder, tuple(kept), tuple(folders)
+
+
+def _odd(path: Path, inside: Path) -> str:
+    """Why what stands there is not looked into, though it is neither read nor recognised; empty where it is."""
+    try:
+        if path.is_symlink():
+            aim = path.resolve()
+            if not aim.is_relative_to(inside):
+                return "a link that leads out of the folder"
+            return "" if aim.exists() else "a link that leads nowhere"
+        return "" if path.is_file() else "neither a file nor a folder; not opened"
+    except (OSError, RuntimeError):  # links that lead in circles, until Python 3.13
+        return "a link that cannot be followed" if path.is_symlink() else "cannot be read"
 
 
 def _unreadable(error: OSError) -> str:
@@ -210,12 +251,95 @@ def _read(claim: Claim, reader: Reader, root: Path, label: str, runs: list[Logge
     """All runs of one log; what fails half-way keeps the runs before it and is said."""
     try:
         for run in reader.read(claim):
-            runs.append(replace(run, source=_relative(run.source, root)))
+            run = _guarded(run, reader, label)
+            runs.append(_clean(run if reader.whole else _passed(run), root))
     except DataError as error:
         said = str(error)
         left_out.append(said if said.startswith(label) else f"{label}: {said}")
-    except (OSError, MemoryError, RecursionError) as error:
-        left_out.append(f"{label}: cannot be read ({type(error).__name__}: {error})")
+    except BaseException as error:
+        left_out.append(f"{label}: {_why(error, reader)}")
+
+
+def _why(error: BaseException, reader: Reader) -> str:
+    """A sentence for an error that readers do not raise on purpose; whoever stops the program is not kept from it."""
+    import polars as pl
+
+    if not isinstance(error, (Exception, pl.exceptions.PanicException)):
+        raise error
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, SimilitudeError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"cannot be read ({error.strerror or error})"
+    if isinstance(error, (MemoryError, RecursionError)):
+        return f"cannot be read ({said[:200]}); it is too large, or nests too deep"
+    return f"the reader '{reader.name}' failed on it ({said[:200]}), a fault of the reader"
+
+
+def _guarded(run: LoggedRun, reader: Reader, label: str) -> LoggedRun:
+    """The run, whose points and scores raise nothing but errors that are sentences when they are read."""
+
+    def guarded(chunks: Callable[[], Iterator[pl.DataFrame]] | None) -> Callable[[], Iterator[pl.DataFrame]] | None:
+        def frames() -> Iterator[pl.DataFrame]:
+            try:
+                yield from chunks()  # type: ignore[misc]
+            except (DataError, GeneratorExit):
+                raise
+            except BaseException as error:
+                raise DataError(f"{label}: {_why(error, reader)}") from None
+
+        return None if chunks is None else frames
+
+    return replace(run, points=guarded(run.points), samples=guarded(run.samples))
+
+
+def _passed(run: LoggedRun) -> LoggedRun:
+    """The run with the points and scores that can be read: those behind what is damaged are left out, which is said."""
+    for what in ("points", "samples"):
+        chunks = getattr(run, what)
+        count, said = _count(chunks)
+        if not said:
+            continue
+        if what == "points" and not count:
+            raise DataError(said)
+        run = replace(
+            run, **{what: _first(chunks, count)}, left_out=(*run.left_out, f"{said}; what comes before is read")
+        )
+    return run
+
+
+def _count(chunks: Callable[[], Iterator[pl.DataFrame]] | None) -> tuple[int, str]:
+    """How many chunks there are, and what ends them where they do not end well."""
+    count = 0
+    try:
+        for _ in chunks() if chunks is not None else ():
+            count += 1
+    except DataError as error:
+        return count, str(error)
+    return count, ""
+
+
+def _first(chunks: Callable[[], Iterator[pl.DataFrame]], count: int) -> Callable[[], Iterator[pl.DataFrame]] | None:
+    return (lambda: islice(chunks(), count)) if count else None
+
+
+def _clean(run: LoggedRun, root: Path) -> LoggedRun:
+    """The run with words that can be written and shown, whatever names its files and its log have."""
+    config = {valid(k): valid(v) if isinstance(v, str) else v for k, v in run.config.items()}
+    return replace(
+        run,
+        key=valid(run.key),
+        name=_shown(run.name),
+        source=valid(_relative(run.source, root)),
+        config=config,
+        final={valid(k): v for k, v in run.final.items()},
+        tags=tuple(map(_shown, run.tags)),
+    )
+
+
+def _shown(text: str) -> str:
+    """Words as one line without what a terminal would obey; as they are where that is so already."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
 
 
 def _relative(source: str, root: Path) -> str:
@@ -226,8 +350,8 @@ def _relative(source: str, root: Path) -> str:
 
 
 def _assumed(runs: Sequence[LoggedRun]) -> tuple[str, ...]:
-    return tuple(f"{r.source}: {s}" for r in runs for s in r.assumed)
+    return tuple(_shown(f"{r.source}: {s}") for r in runs for s in r.assumed)
 
 
 def _left_out(runs: Sequence[LoggedRun]) -> tuple[str, ...]:
-    return tuple(f"{r.source}: {s}" for r in runs for s in r.left_out)
+    return tuple(s if s.startswith(r.source) else f"{r.source}: {s}" for r in runs for s in r.left_out)

@@ -26,9 +26,9 @@ class Collector:
     value: list[float] = field(default_factory=list)
 
     def add(self, metric: str, step: int | None, time: float | None, value: float) -> None:
-        """One point."""
+        """One point; a step that has more than 64 bits is no step."""
         self.metric.append(metric)
-        self.step.append(step)
+        self.step.append(step if step is None or -(1 << 63) <= step < 1 << 63 else None)
         self.time.append(time)
         self.value.append(value)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,17 +29,24 @@ class Place:
     path: Path
     files: tuple[str, ...]
     folders: tuple[str, ...] = ()
+    unreadable: dict[str, str] = field(default_factory=dict)
     _heads: dict[str, bytes] = field(default_factory=dict)
 
     def head(self, name: str) -> bytes:
-        """The first 64 KB of a file; empty where it cannot be read."""
+        """The first 64 KB of a file; empty where it cannot be read, and why in `unreadable`."""
         if name not in self._heads:
             try:
                 with open(self.path / name, "rb") as stream:
                     self._heads[name] = stream.read(HEAD)
-            except OSError:
+            except OSError as error:
                 self._heads[name] = b""
+                self.unreadable[name] = error.strerror or str(error)
         return self._heads[name]
+
+    def without(self, names: Container[str]) -> Place:
+        """The same folder less some of its files; heads that were read are not read again."""
+        kept = tuple(n for n in self.files if n not in names)
+        return Place(self.path, kept, self.folders, self.unreadable, self._heads)
 
     def claim(self, *names: str) -> Claim:
         """A claim of files of this folder."""
@@ -48,17 +55,21 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A kind of log. `verified` names the library's version whose files it is tested on, empty where there is none."""
+    """A kind of log. `verified` names the library's version whose files it is tested on, empty where there is none.
+
+    `whole` says that reading a log has passed over all its points, so that what is damaged among them is known.
+    """
 
     name: str
     title: str
     sniff: Callable[[Place], Iterable[Claim]]
     read: Callable[[Claim], Iterator[LoggedRun]]
     verified: str = ""
+    whole: bool = False
 
 
 def reader(
-    name: str, *, title: str, sniff: Callable[[Place], Iterable[Claim]], verified: str = ""
+    name: str, *, title: str, sniff: Callable[[Place], Iterable[Claim]], verified: str = "", whole: bool = False
 ) -> Callable[[Callable[[Claim], Iterator[LoggedRun]]], Reader]:
     """The decorator that makes a function, Claim -> runs, a reader.
 
@@ -67,7 +78,7 @@ def reader(
     """
 
     def made(read: Callable[[Claim], Iterator[LoggedRun]]) -> Reader:
-        return Reader(name, title, sniff, read, verified)
+        return Reader(name, title, sniff, read, verified, whole)
 
     return made
 
@@ -86,8 +97,10 @@ def named(*endings: str, has: Sequence[bytes] = ()) -> Callable[[Place], Iterato
 def document(path: Path, most: int) -> bytes:
     """A whole small file; DataError where it is larger than `most` bytes or cannot be read."""
     try:
-        if path.stat().st_size > most:
-            raise DataError(f"{path.name} has {path.stat().st_size >> 20} MB; expected at most {most >> 20} MB")
-        return path.read_bytes()
+        size = path.stat().st_size
+        if size > most:
+            raise DataError(f"{path.name} has {size >> 20} MB; expected at most {most >> 20} MB")
+        with open(path, "rb") as stream:
+            return stream.read(size)
     except OSError as error:
         raise DataError(f"{path.name} cannot be read: {error.strerror or error}") from None

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from similitude._errors import DataError
+from similitude.runs._logged import valid
 
 from ._reader import document
 
-__all__ = ["LARGEST", "lines_of", "number", "parse_document"]
+__all__ = ["LARGEST", "lines_of", "number", "parse_document", "parse_json"]
 
 LARGEST = 256 << 20  # bytes of one JSON document
 _LONGEST = 16 << 20  # bytes of a line
+_HALF = re.compile(rb"\\u[dD]|\xed[\xa0-\xbf]|\x00")  # where halves of characters may stand: json takes them
 
 
 def parse_document(path: Path, most: int = LARGEST) -> Any:
     """One JSON document; DataError names the file and the line."""
-    return _parsed(document(path, most), path.name)
+    return parse_json(document(path, most), path.name)
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, Any]]:
@@ -32,22 +35,36 @@ def lines_of(path: Path) -> Iterator[tuple[int, Any]]:
             if not line.strip():
                 continue
             try:
-                yield number_, _parsed(line, f"{path.name}, line {number_}")
+                yield number_, parse_json(line, f"{path.name}, line {number_}")
             except DataError:
                 if line.endswith(b"\n"):
                     raise
                 return
 
 
-def _parsed(data: bytes, where: str) -> Any:
+def parse_json(data: bytes, where: str) -> Any:
+    """JSON of bytes; DataError says where it is broken. Halves of characters in its words are replaced."""
     try:
-        return json.loads(data)
+        found = json.loads(data)
+        return _whole(found) if _HALF.search(data) else found
     except UnicodeDecodeError:
         raise DataError(f"{where} is not UTF-8 text; expected JSON") from None
     except json.JSONDecodeError as error:
         raise DataError(f"{where} is not JSON: {error.msg} at line {error.lineno}; it may be cut off") from None
+    except ValueError:
+        raise DataError(f"{where} holds a number of thousands of digits; expected the numbers of a log") from None
     except RecursionError:
         raise DataError(f"{where} nests too deep to be a log; expected JSON as the library writes it") from None
+
+
+def _whole(found: Any) -> Any:
+    if isinstance(found, str):
+        return valid(found)
+    if isinstance(found, list):
+        return [_whole(v) for v in found]
+    if isinstance(found, dict):
+        return {valid(k): _whole(v) for k, v in found.items()}
+    return found
 
 
 def number(value: Any) -> float | None:

@@ -18,6 +18,7 @@ __all__ = ["LARGEST", "MOST_MEMBERS", "Archive"]
 
 LARGEST = 256 << 20  # bytes of a member
 MOST_MEMBERS = 1_000_000
+UNUSUAL, RATIO = 16 << 20, 200  # members larger than this that shrank to less than a 200th are no log
 ZSTANDARD = 93
 _MAGIC = 0xFD2FB528
 _BLOCK = 1 << 17  # bytes that a block of Zstandard can grow to at most
@@ -30,11 +31,13 @@ class Archive:
         self.path = path
         try:
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error, IndexError) as error:
             raise DataError(f"{path.name} is no complete zip archive ({str(error)[:60]}); copy it again") from None
         members = self._zip.infolist()
         if len(members) > MOST_MEMBERS:
             raise DataError(f"{path.name} has {len(members):,} members; expected a log of an evaluation")
+        if sum(m.compress_size for m in members) > path.stat().st_size:
+            raise DataError(f"{path.name} has members that overlap; it is damaged, or made to harm")
         self.members = {m.filename: m for m in members}
 
     def __enter__(self) -> Archive:
@@ -52,6 +55,13 @@ class Archive:
             raise DataError(
                 f"{self.path.name}, {name}: {member.file_size >> 20} MB; expected at most {LARGEST >> 20} MB"
             )
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, ZSTANDARD):
+            raise DataError(f"{self.path.name}, {name}: compressed in a way that no log of an evaluation is")
+        if member.file_size > max(UNUSUAL, RATIO * member.compress_size):
+            raise DataError(
+                f"{self.path.name}, {name}: {member.compress_size:,} bytes that say they grow to "
+                f"{member.file_size >> 20} MB; expected a log, which shrinks less"
+            )
         try:
             data = _zstandard(self._raw(member)) if member.compress_type == ZSTANDARD else self._plain(member)
         except (
@@ -62,6 +72,7 @@ class Archive:
             ValueError,
             OSError,
             EOFError,
+            struct.error,
         ) as error:
             raise DataError(f"{self.path.name}, {name}: damaged ({str(error)[:60]})") from None
         return data

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from similitude._errors import DataError
 from similitude.runs._logged import LoggedRun, Scalar
@@ -28,17 +28,20 @@ __all__ = ["console"]
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _NUMBER = r"[-+]?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:nan|inf)"
 _STEP = re.compile(
-    r"(?:^|[\s\]|])(validate )?(?:step|iter)(?:ation)?[ :]\s*0*(\d+)(?:/0*(\d+))?(?![\d.])", re.IGNORECASE
+    r"(?:^|[\s\]|])(validate )?(?:step|iter)(?:ation)?[ :]\s*0*(\d{1,18})(?:/0*(\d{1,18}))?(?![\d.])", re.IGNORECASE
 )
-_MARK = re.compile(r"\[step=([\d,]+)(?:/([\d,]+))?")  # OLMo-core; its metrics stand on the lines below
-_SHORT = re.compile(r"^s:(\d+) ")  # llm.c's main.log
-_PAIR = re.compile(rf"([A-Za-z][\w/ ().-]*?)\s*[:= ]\s*({_NUMBER})\s*(?:ms|s|m|%|[KMGT]?i?B)?(?=[\s|,(%]|$)")
+_MARK = re.compile(r"\[step=(\d[\d,]{0,17})(?:/(\d[\d,]{0,17}))?")  # OLMo-core; its metrics stand on the lines below
+_SHORT = re.compile(r"^s:(\d{1,18}) ")  # llm.c's main.log
+_PAIR = re.compile(
+    rf"([A-Za-z][\w/ ().-]{{0,80}}?)\s{{0,20}}[:= ]\s{{0,20}}({_NUMBER})\s*(?:ms|s|m|%|[KMGT]?i?B)?(?=[\s|,(%]|$)"
+)
 _LINE = re.compile(rf"^\s+(\S[^=]*?)=({_NUMBER})([KMBT]?)\s*$")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?)")
-_SIZE = re.compile(r"(?:size:|number of parameters:?|total parameters:?|parameters:)\s*([\d,]{4,})", re.IGNORECASE)
+_SIZE = re.compile(r"(?:size:|number of parameters:?|total parameters:?|parameters:)\s*(\d[\d,]{3,17})", re.IGNORECASE)
 _SHORTENED = {"tel": "test loss", "trl": "train loss"}
 _SCALES = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _LONGEST = 10_000  # characters of a line that are looked at
+_PIECE = 1 << 20  # characters of a line that are read at a time
 
 
 def _sniff(place: Place) -> Iterator[Claim]:
@@ -78,7 +81,12 @@ class _Seen:
     back: int = 0
 
 
-@reader("console", title="printed logs (torchtitan, nanochat, OLMo-core, modded-nanogpt, nanoGPT, llm.c)", sniff=_sniff)
+@reader(
+    "console",
+    title="printed logs (torchtitan, nanochat, OLMo-core, modded-nanogpt, nanoGPT, llm.c)",
+    sniff=_sniff,
+    whole=True,
+)
 def console(claim: Claim) -> Iterator[LoggedRun]:
     """One file is one run."""
     (path,) = claim.files
@@ -130,9 +138,9 @@ def _points(path: Path, seen: _Seen) -> Iterator[pl.DataFrame]:
     yield from collector.take()
 
 
-def _lines(stream: Iterator[str]) -> Iterator[str]:
+def _lines(stream: IO[str]) -> Iterator[str]:
     """Lines without colours; what overwrote itself on a terminal counts as lines."""
-    for raw in stream:
+    for raw in iter(lambda: stream.readline(_PIECE), ""):
         for line in raw.split("\r"):
             if line.strip():
                 yield _COLOUR.sub("", line[:_LONGEST]).rstrip("\n")

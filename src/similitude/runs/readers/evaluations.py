@@ -7,7 +7,6 @@ stanford-crfm/helm's documentation; the leaderboard's columns as published with 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -18,7 +17,7 @@ from similitude._errors import DataError
 from similitude.runs._logged import LoggedRun, Scalar, flat, samples_schema
 
 from ._reader import Claim, Place, reader
-from ._text import lines_of, number, parse_document
+from ._text import lines_of, number, parse_document, parse_json
 from ._zip import Archive
 
 if TYPE_CHECKING:
@@ -53,10 +52,15 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def _mappings(value: Any) -> list[Mapping[str, Any]]:
+    """The mappings of a list; none where it is no list."""
+    return [v for v in value if isinstance(v, Mapping)] if isinstance(value, list) else []
+
+
 def _stamp(text: Any) -> float | None:
     try:
         return datetime.fromisoformat(str(text)).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         return None
 
 
@@ -74,7 +78,9 @@ def _sniff_harness(place: Place) -> Iterator[Claim]:
         if not name.endswith(".json") or not name.startswith("results"):
             continue
         head = place.head(name)
-        if b'"results"' in head[:4096] and (b'"versions"' in head or b'"config' in head or len(head) >= 1 << 16):
+        if _DATE.fullmatch(name) or (
+            b'"results"' in head[:4096] and (b'"versions"' in head or b'"config' in head or len(head) >= 1 << 16)
+        ):
             date = _DATE.fullmatch(name)
             yield place.claim(name, *(n for n in samples if date and (d := _DATE.fullmatch(n)) and d[2] == date[2]))
 
@@ -92,7 +98,9 @@ def harness(claim: Claim) -> Iterator[LoggedRun]:
     name = document.get("model_name") or arguments.get("pretrained") or config.get("model") or path.stem
     settings: dict[str, Scalar] = {**flat(config), **{f"model_args.{k}": v for k, v in arguments.items()}}
     settings.pop("model_args", None)
-    settings |= {f"n_shot.{t}": n for t, n in (document.get("n-shot") or {}).items() if isinstance(n, (int, float))}
+    settings |= {
+        f"n_shot.{t}": n for t, n in flat(_mapping(document.get("n-shot"))).items() if isinstance(n, (int, float))
+    }
     if (size := number(config.get("model_num_parameters"))) is not None and size > 0:
         settings["num_parameters"] = size
     yield LoggedRun(
@@ -101,7 +109,7 @@ def harness(claim: Claim) -> Iterator[LoggedRun]:
         name=str(name),
         source=str(path),
         config=settings,
-        final=dict(_scores(results, document.get("n-samples") or {})),
+        final=dict(_scores(results, _mapping(document.get("n-samples")))),
         samples=_chunks(lambda: _harness_samples(samples)) if samples else None,
         state="finished",
         started=number(document.get("date")),
@@ -144,7 +152,7 @@ def _harness_samples(paths: Sequence[Path]) -> Iterator[Sample]:
                 metrics if isinstance(metrics, list) else [k for k in record if k in ("acc", "acc_norm", "exact_match")]
             )
             for metric in names:
-                if (score := _score(record.get(metric))) is not None:
+                if isinstance(metric, str) and (score := _score(record.get(metric))) is not None:
                     called = f"{metric}{'' if kept in (None, 'none') else f',{kept}'}"
                     yield task, str(record["doc_id"]), called, score
 
@@ -169,7 +177,7 @@ _LETTERS = {
 
 def _sniff_inspect(place: Place) -> Iterator[Claim]:
     for name in place.files:
-        if name.endswith(".eval") and place.head(name).startswith(b"PK"):
+        if name.endswith(".eval"):
             yield place.claim(name)
         elif name.endswith(".json"):
             head = place.head(name)[:4096]
@@ -184,7 +192,7 @@ def inspect(claim: Claim) -> Iterator[LoggedRun]:
     if path.suffix == ".eval":
         with Archive(path) as archive:
             names = archive.members
-            head = _json(archive.read("header.json" if "header.json" in names else "_journal/start.json"), path)
+            head = _member(archive, "header.json" if "header.json" in names else "_journal/start.json")
     else:
         head = parse_document(path)
     spec = head.get("eval") if isinstance(head, Mapping) else None
@@ -199,32 +207,29 @@ def inspect(claim: Claim) -> Iterator[LoggedRun]:
         name=f"{spec.get('model', 'a model')} on {spec['task']}",
         source=str(path),
         config={k: v for k, v in settings.items() if v is not None},
-        final=dict(_inspect_scores(str(spec["task"]), head.get("results"), dataset)),
+        final=dict(_inspect_scores(str(spec["task"]), _mapping(head.get("results")), dataset)),
         samples=_chunks(lambda: _inspect_samples(path, str(spec["task"]))),
         state=status.get(str(head.get("status")), "unknown"),
         started=_stamp(spec.get("created")),
-        ended=_stamp((head.get("stats") or {}).get("completed_at")),
+        ended=_stamp(_mapping(head.get("stats")).get("completed_at")),
         tags=(str(spec["task"]),),
     )
 
 
-def _json(data: bytes, path: Path) -> Any:
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path.name}: a member is not JSON ({str(error)[:60]})") from None
+def _member(archive: Archive, name: str) -> Any:
+    return parse_json(archive.read(name), f"{archive.path.name}, {name}")
 
 
-def _inspect_scores(task: str, results: Any, dataset: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+def _inspect_scores(task: str, results: Mapping[str, Any], dataset: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     """Metrics of each scorer; of several scorers their names stand between."""
-    scores = [s for s in (results or {}).get("scores") or [] if isinstance(s, Mapping)]
+    scores = _mappings(results.get("scores"))
     for score in scores:
         between = f"{score.get('name')}/" if len(scores) > 1 else ""
-        for name, metric in (score.get("metrics") or {}).items():
+        for name, metric in _mapping(score.get("metrics")).items():
             value = number(metric.get("value") if isinstance(metric, Mapping) else metric)
             if value is not None:
                 yield f"{task}/{between}{name}", value
-    count = number((results or {}).get("completed_samples")) or number(dataset.get("samples"))
+    count = number(results.get("completed_samples")) or number(dataset.get("samples"))
     if count is not None:
         yield f"{task}/n", count
 
@@ -233,7 +238,7 @@ def _inspect_samples(path: Path, task: str) -> Iterator[Sample]:
     for sample in _inspect_records(path):
         epoch = sample.get("epoch", 1)
         item = f"{sample.get('id')}" if epoch == 1 else f"{sample.get('id')} ({epoch})"
-        for scorer, score in (sample.get("scores") or {}).items():
+        for scorer, score in _mapping(sample.get("scores")).items():
             value = score.get("value") if isinstance(score, Mapping) else score
             parts = value.items() if isinstance(value, Mapping) else [("", value)]
             for part, raw in parts:
@@ -245,15 +250,15 @@ def _inspect_samples(path: Path, task: str) -> Iterator[Sample]:
 def _inspect_records(path: Path) -> Iterator[Mapping[str, Any]]:
     """The summaries of an archive where it has them, which are small; else samples one by one."""
     if path.suffix != ".eval":
-        yield from (s for s in parse_document(path).get("samples") or [] if isinstance(s, Mapping))
+        yield from _mappings(_mapping(parse_document(path)).get("samples"))
         return
     with Archive(path) as archive:
         if "summaries.json" in archive.members:
-            yield from (s for s in _json(archive.read("summaries.json"), path) if isinstance(s, Mapping))
+            yield from _mappings(_member(archive, "summaries.json"))
             return
         for name in archive.members:
             if name.startswith("samples/") and name.endswith(".json"):
-                sample = _json(archive.read(name), path)
+                sample = _member(archive, name)
                 if isinstance(sample, Mapping):
                     yield sample
 
@@ -303,10 +308,10 @@ def _helm_scores(stats: Sequence[Any]) -> Iterator[tuple[str, float]]:
 
 
 def _helm_samples(path: Path, scenario: str) -> Iterator[Sample]:
-    for record in parse_document(path):
-        if not isinstance(record, Mapping) or record.get("perturbation"):
+    for record in _mappings(parse_document(path)):
+        if record.get("perturbation"):
             continue
-        for name, score in _helm_scores(record.get("stats") or []):
+        for name, score in _helm_scores(_mappings(record.get("stats"))):
             yield scenario, str(record.get("instance_id")), name, score
 
 
@@ -337,7 +342,11 @@ def leaderboard(claim: Claim) -> Iterator[LoggedRun]:
 
     (path,) = claim.files
     try:
+        if (rows := pl.scan_parquet(path).select(pl.len()).collect().item()) > 1_000_000:
+            raise DataError(f"{path.name} has {rows:,} rows; expected a model a row")
         frame = pl.read_parquet(path)
+    except DataError:
+        raise
     except (Exception, pl.exceptions.PanicException):
         raise DataError(f"{path.name} is not a complete Parquet file; copy or write it again") from None
     column = next((c for c in _MODEL if c in frame.columns), None)

@@ -31,7 +31,7 @@ def _sniff(place: Place) -> Iterator[Claim]:
 def huggingface(claim: Claim) -> Iterator[LoggedRun]:
     """The state that saw the most steps holds the history of those before it."""
     states = [(path, _state(path)) for path in claim.files]
-    path, state = max(states, key=lambda s: s[1].get("global_step") or 0)
+    path, state = max(states, key=lambda s: number(s[1].get("global_step")) or 0.0)
     folder = path.parent.parent if path.parent.name.startswith("checkpoint-") else path.parent
     history = [h for h in state["log_history"] if isinstance(h, Mapping)]
     points, final, repeated = _points(history)
@@ -40,11 +40,12 @@ def huggingface(claim: Claim) -> Iterator[LoggedRun]:
         said.append("num_input_tokens_seen = 0 says that tokens were not counted; it is left out")
     if repeated:
         said.append(f"{repeated} records repeat a step that was logged before: the run was resumed there")
-    done = (state.get("max_steps") or 0) > 0 and state.get("global_step", 0) >= state["max_steps"]
+    planned, reached = number(state.get("max_steps")) or 0.0, number(state.get("global_step")) or 0.0
+    done = planned > 0 and reached >= planned
     yield LoggedRun(
         kind="huggingface",
         key=f"huggingface:{folder.name}:{state.get('max_steps')}:{_first(history)}",
-        name=state.get("trial_name") or folder.name,
+        name=str(state.get("trial_name") or folder.name),
         source=str(path),
         config=_settings(state, folder),
         final=final,
@@ -70,7 +71,7 @@ def _points(
     last, repeated = -1, 0
     for record in history:
         step = record.get("step")
-        if not isinstance(step, int):
+        if not isinstance(step, int) or not 0 <= step < 1 << 63:
             continue
         repeated += step < last
         last = step
@@ -88,7 +89,7 @@ def _settings(state: Mapping[str, Any], folder: Path) -> dict[str, Scalar]:
     if found.get("num_input_tokens_seen") == 0:
         del found["num_input_tokens_seen"]
     for path in (folder / "config.json", *sorted(folder.glob("checkpoint-*/config.json"))):
-        if path.is_file():
+        if path.is_file() and not path.is_symlink() and (path.parent == folder or not path.parent.is_symlink()):
             model = parse_document(path)
             if isinstance(model, Mapping):
                 found |= flat(model, "model.")

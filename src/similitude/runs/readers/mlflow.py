@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ __all__ = ["mlflow"]
 
 MAGIC = b"SQLite format 3\x00"
 HEADING = 1 << 16
+LONGEST = 16 << 20  # bytes of a row
+STEPS = 1 << 16  # of SQLite's machine, between looks at how many there were
 STATES = {
     "FINISHED": "finished",
     "FAILED": "crashed",
@@ -41,7 +44,7 @@ _OWN = "mlflow."
 def _sniff(place: Place) -> Iterator[Claim]:
     """A database with MLflow's tables, or the folder of a run."""
     for name in place.files:
-        if place.head(name).startswith(MAGIC) and _has_tables(place.path / name):
+        if name == "mlflow.db" or (place.head(name).startswith(MAGIC) and _has_tables(place.path / name)):
             yield place.claim(name)
     if (
         "meta.yaml" in place.files
@@ -71,11 +74,34 @@ def _open(path: Path) -> sqlite3.Connection:
     """Read-only, so that a store in use is not touched; nothing in its schema is trusted."""
     import sqlite3
 
-    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)
-    database.execute("pragma trusted_schema = off")
-    database.execute("pragma cell_size_check = on")
+    with open(path, "rb") as stream:
+        logged = stream.read(20)[18:] == b"\x02\x02"
+    # nobody has a store open whose log is not there: SQLite need not make one beside it
+    alone = "&immutable=1" if logged and not path.with_name(f"{path.name}-wal").exists() else ""
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True, timeout=10)
+    try:
+        database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
+        database.set_progress_handler(_Bound(path.stat().st_size), STEPS)
+        database.execute("pragma trusted_schema = off")
+        database.execute("pragma cell_size_check = on")
+        database.execute("pragma temp_store = memory")
+    except sqlite3.Error:
+        database.close()
+        raise
     database.row_factory = sqlite3.Row
+    database.text_factory = lambda data: data.decode("utf-8", "replace")
     return database
+
+
+class _Bound:
+    """Stops a database whose pages lead in circles: no whole one takes so many steps for so few bytes."""
+
+    def __init__(self, size: int) -> None:
+        self.left = 2_000 + size // 100
+
+    def __call__(self) -> bool:
+        self.left -= 1
+        return self.left < 0
 
 
 def _has_tables(path: Path) -> bool:
@@ -85,9 +111,19 @@ def _has_tables(path: Path) -> bool:
     try:
         with closing(_open(path)) as database:
             found = database.execute("select name from sqlite_master where type = 'table'").fetchmany(10_000)
-    except (sqlite3.Error, OSError):
+    except (sqlite3.Error, OSError, UnicodeDecodeError):
+        return _looks_so(path)
+    return set(_TABLES) <= {row[0] for row in found}
+
+
+def _looks_so(path: Path) -> bool:
+    """Whether a damaged database was one of MLflow, as far as its first pages tell."""
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(HEADING)
+    except OSError:
         return False
-    return set(_TABLES) <= {row["name"] for row in found}
+    return b"lifecycle_stage" in head and b"run_uuid" in head
 
 
 def _database(path: Path) -> Iterator[LoggedRun]:
@@ -97,36 +133,64 @@ def _database(path: Path) -> Iterator[LoggedRun]:
     try:
         with closing(_open(path)) as database:
             rows = database.execute(
-                "select runs.*, experiments.name as experiment from runs left join experiments using (experiment_id)"
+                "select run_uuid, runs.name, status, start_time, end_time, runs.lifecycle_stage,"
+                " experiments.name as experiment from runs left join experiments using (experiment_id)"
                 " order by start_time, run_uuid"
-            ).fetchall()
+            ).fetchmany(MOST_METRICS)
             deleted = sum(row["lifecycle_stage"] == "deleted" for row in rows)
             kept = [row for row in rows if row["lifecycle_stage"] != "deleted"]
+            if not kept:
+                raise DataError(f"{path.name} holds no run" + (f" but {_deleted(deleted)}" if deleted else ""))
             for i, row in enumerate(kept):
                 yield _row(database, path, row, deleted if i == 0 else 0)
-    except sqlite3.Error as error:
-        raise DataError(f"{path.name} cannot be read as a store of MLflow: {error}") from None
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise _refusal(path, error) from None
+
+
+def _refusal(path: Path, error: Exception) -> DataError:
+    """What SQLite says, with what it means where that is not plain."""
+    import sqlite3
+
+    said = "its schema is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
+    if isinstance(error, sqlite3.OperationalError) and said == "interrupted":
+        said = "reading it does not come to an end, its pages lead in circles"
+    return DataError(f"{path.name} cannot be read as a store of MLflow: {said}")
 
 
 def _row(database: sqlite3.Connection, path: Path, row: sqlite3.Row, deleted: int) -> LoggedRun:
     identity = row["run_uuid"]
     params = database.execute("select key, value from params where run_uuid = ?", (identity,)).fetchmany(MOST_METRICS)
     tags = database.execute("select key, value from tags where run_uuid = ?", (identity,)).fetchmany(MOST_METRICS)
-    config: dict[str, Scalar] = {str(k): v for k, v in params}
-    config |= {f"tag.{k}": v for k, v in tags if not str(k).startswith(_OWN)}
+    config: dict[str, Scalar] = {_word(k): _scalar(v) for k, v in params}
+    config |= {f"tag.{_word(k)}": _scalar(v) for k, v in tags if not _word(k).startswith(_OWN)}
     return _made(
-        row["name"],
-        identity,
-        row["experiment"] or "",
+        _word(row["name"]),
+        _word(identity),
+        _word(row["experiment"]),
         source=str(path),
         config=config,
         points=_points_of_database(path, identity),
-        state=STATES.get(row["status"], "unknown"),
+        state=STATES.get(_word(row["status"]), "unknown"),
         started=_seconds(row["start_time"]),
         ended=_seconds(row["end_time"]),
-        assumed=_parent(dict(map(tuple, tags))),
-        left_out=(f"{deleted} deleted run{'s' if deleted > 1 else ''}",) if deleted else (),
+        assumed=_parent({_word(k): _word(v) for k, v in tags}),
+        left_out=(_deleted(deleted),) if deleted else (),
     )
+
+
+def _deleted(count: int) -> str:
+    return f"{count} deleted run{'s' if count > 1 else ''}"
+
+
+def _word(value: Any) -> str:
+    """What a column of words holds; SQLite keeps a value of any kind in any column."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return "" if value is None else str(value)
+
+
+def _scalar(value: Any) -> Scalar:
+    return _word(value) if isinstance(value, bytes) else value
 
 
 def _parent(tags: Mapping[str, str]) -> tuple[str, ...]:
@@ -151,11 +215,15 @@ def _points_of_database(path: Path, identity: str) -> Callable[[], Iterator[pl.D
                     (identity,),
                 )
                 for key, step, time, value, nan in rows:
-                    collector.add(str(key), step, _seconds(time), math.nan if nan else _value(value))
+                    if not isinstance(value, (int, float)) or not isinstance(step, (int, type(None))):
+                        raise DataError(
+                            f"{path.name}: a point of '{_word(key)[:60]}' is no number; expected step and value"
+                        )
+                    collector.add(_word(key), step, _seconds(time), math.nan if nan else _value(value))
                     if collector.full:
                         yield from collector.take()
-        except sqlite3.Error as error:
-            raise DataError(f"{path.name} cannot be read as a store of MLflow: {error}") from None
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            raise _refusal(path, error) from None
         yield from collector.take()
 
     return chunks
@@ -173,9 +241,8 @@ def _folder(folder: Path) -> LoggedRun:
     identity = meta.get("run_id") or meta.get("run_uuid") or folder.name
     if meta.get("lifecycle_stage") == "deleted":
         raise DataError(f"{folder.name} is a deleted run")
-    experiment = (
-        _heading(folder.parent / "meta.yaml").get("name", "") if (folder.parent / "meta.yaml").is_file() else ""
-    )
+    above = folder.parent / "meta.yaml"
+    experiment = _heading(above).get("name", "") if above.is_file() and not above.is_symlink() else ""
     config: dict[str, Scalar] = dict(_words(folder / "params"))
     tags = dict(_words(folder / "tags"))
     config |= {f"tag.{k}": v for k, v in tags.items() if not k.startswith(_OWN)}
@@ -204,7 +271,7 @@ def _heading(path: Path) -> dict[str, str]:
 
 
 def _stamp(text: str | None) -> float | None:
-    return int(text) / 1000 if text is not None and text.isdigit() else None
+    return int(text) / 1000 if text is not None and text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 def _words(folder: Path) -> Iterator[tuple[str, str]]:
@@ -214,8 +281,12 @@ def _words(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _files(folder: Path) -> list[Path]:
-    found = sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink()) if folder.is_dir() else []
-    return found[:MOST_METRICS]
+    """Files below a folder; links are not followed."""
+    if folder.is_symlink() or not folder.is_dir():
+        return []
+    return sorted(p for p in islice(folder.rglob("*"), 10 * MOST_METRICS) if not p.is_symlink() and p.is_file())[
+        :MOST_METRICS
+    ]
 
 
 def _points_of_folder(folder: Path) -> Iterator[pl.DataFrame]:
@@ -224,18 +295,18 @@ def _points_of_folder(folder: Path) -> Iterator[pl.DataFrame]:
     for path in _files(folder):
         name = path.relative_to(folder).as_posix()
         with open(path, encoding="utf-8", errors="replace") as stream:
-            for number, line in enumerate(stream, 1):
+            for number, line in enumerate(iter(lambda: stream.readline(1 << 16), ""), 1):
                 parts = line[:1000].split()
                 try:
-                    time, value = int(parts[0]), float(parts[1])
+                    time, value = int(parts[0]) / 1000, float(parts[1])
                     step = int(parts[2]) if len(parts) > 2 else number - 1
-                except (ValueError, IndexError):
+                except (ValueError, IndexError, OverflowError):
                     if line.endswith("\n") and line.strip():
                         raise DataError(
                             f"{path.parent.name}/{path.name}, line {number}: expected time, value and step"
                         ) from None
                     continue
-                collector.add(name, step, time / 1000, value)
+                collector.add(name, step, time, value)
                 if collector.full:
                     yield from collector.take()
     yield from collector.take()

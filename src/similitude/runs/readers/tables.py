@@ -30,6 +30,7 @@ TIMES = ("_timestamp", "timestamp", "wall_time", "time_unix")
 RUNS = ("run", "run_id", "run_name", "model", "name", "experiment")
 BLOCK = 1 << 24  # bytes of a CSV file that are parsed at a time
 RECORDS = 10_000  # JSON lines that are put together at a time
+CELLS = 1 << 21  # and cells
 SAMPLED = 500  # rows that history() of Weights & Biases samples unless told otherwise
 _EXPORT = re.compile(r"(.+) - (.+?)(__MIN|__MAX)?")
 
@@ -66,7 +67,7 @@ def lightning(claim: Claim) -> Iterator[LoggedRun]:
 def _yaml_lines(path: Path) -> Iterator[tuple[str, Scalar]]:
     """The lines `name: value` at any depth, names dotted; lists, tags and objects are left out."""
     above: list[tuple[int, str]] = []
-    for line in path.read_text(encoding="utf-8", errors="replace")[: 1 << 20].splitlines():
+    for line in _head(path).decode("utf-8", "replace").splitlines():
         match = re.fullmatch(r"( *)([\w./-]+):(?: (.*))?", line.rstrip())
         if match is None:
             continue
@@ -103,7 +104,7 @@ def _sniff(place: Place) -> Iterator[Claim]:
             yield place.claim(name)
 
 
-@reader("table", title="tables: CSV, TSV, JSON lines, Parquet", sniff=_sniff)
+@reader("table", title="tables: CSV, TSV, JSON lines, Parquet", sniff=_sniff, whole=True)
 def table(claim: Claim) -> Iterator[LoggedRun]:
     """Curves where there is a column of steps, else runs where there is a loss."""
     (path,) = claim.files
@@ -129,14 +130,18 @@ def _names(path: Path) -> list[str]:
             raise DataError(f"{path.name} is not a complete Parquet file; copy or write it again") from None
     if path.suffix.casefold() in (".jsonl", ".ndjson"):
         found: dict[str, None] = {}
-        for count, (_, record) in enumerate(lines_of(path)):
+        for _, record in lines_of(path):
             if not isinstance(record, Mapping):
                 raise DataError(f"{path.name} holds no records; expected an object a line")
             found |= dict.fromkeys(flat(record))
-            if count >= 100 or len(found) > MOST_METRICS:
+            if len(found) > MOST_METRICS:
                 break
         return list(found)
-    return _header(_head(path))
+    head = _head(path)
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in head[:200]:
+        what = "UTF-16 text" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "no text"
+        raise DataError(f"{path.name} is {what}; expected UTF-8")
+    return _header(head)
 
 
 def _head(path: Path) -> bytes:
@@ -223,11 +228,13 @@ class _Columns:
 
 def _curve_reader(path: Path, columns: _Columns, only: tuple[str, str] | None) -> Callable[[], Iterator[pl.DataFrame]]:
     def chunks() -> Iterator[pl.DataFrame]:
-        import polars as pl
 
         for frame in _frames(path):
-            part = frame if only is None else frame.filter(pl.col(only[0]).cast(pl.String) == only[1])
-            yield from _points(part, columns)
+            if only is not None:
+                if only[0] not in frame.columns:
+                    continue
+                frame = frame.filter(_label(frame, only[0]) == only[1])
+            yield from _points(frame, columns)
 
     return chunks
 
@@ -236,28 +243,56 @@ def _points(frame: pl.DataFrame, columns: _Columns) -> Iterator[pl.DataFrame]:
     """The cells of a wide frame that are numbers, as points; empty cells are no points, words are left out."""
     import polars as pl
 
-    if columns.step not in frame.columns:
+    held = {c: t for c, t in frame.schema.items() if not _is_odd(t)}
+    if columns.step not in held:
         return
-    step = _number(frame, columns.step).round(0).cast(pl.Int64, strict=False).alias("step")
-    time = pl.lit(None, pl.Float64) if columns.time not in frame.columns else _number(frame, str(columns.time))
-    there = {c: m for c, m in columns.metrics.items() if c in frame.columns}
-    values = [_number(frame, c).alias(f"{i}") for i, c in enumerate(there)]
-    wide = frame.select(step, time.alias("time"), *values)
-    names = dict(zip((f"{i}" for i in range(len(there))), there.values()))
-    long = wide.unpivot(index=["step", "time"], variable_name="metric", value_name="value").drop_nulls("value")
-    if long.height:
-        called = pl.col("metric").replace_strict(names, return_dtype=pl.String)
-        yield long.select(called, "step", pl.col("time").cast(pl.Float64), "value")
+    step = _number(columns.step, held[columns.step]).round(0).cast(pl.Int64, strict=False).alias("step")
+    time = pl.lit(None, pl.Float64) if columns.time not in held else _number(columns.time, held[columns.time])
+    index = frame.select(step, time.cast(pl.Float64).alias("time"))
+    there = {c: m for c, m in columns.metrics.items() if c in held}
+    numbers = [c for c in there if held[c].is_numeric()]
+    words = [c for c in there if not held[c].is_numeric()]
+    # all columns of a kind are put below each other first, then made numbers at once: there may be thousands of them
+    for kind, names in ((pl.Float64, numbers), (pl.String, words)):
+        if not names:
+            continue
+        wide = index.hstack(frame.select(pl.col(names).cast(kind, strict=False)).rename(_places(names)))
+        long = wide.unpivot(index=["step", "time"], variable_name="metric", value_name="value").drop_nulls("value")
+        long = long.with_columns(_number("value", kind()).alias("value")).drop_nulls("value")
+        if long.height:
+            called = pl.col("metric").replace_strict(
+                _places([there[n] for n in names], back=True), return_dtype=pl.String
+            )
+            yield long.select(called, "step", "time", "value")
+
+
+def _places(names: Sequence[str], *, back: bool = False) -> dict[str, str]:
+    """Names by their places, or places by names: columns of any name can stand beside those of the index."""
+    return {f"{i}": n for i, n in enumerate(names)} if back else {n: f"{i}" for i, n in enumerate(names)}
+
+
+def _is_odd(kind: pl.DataType) -> bool:
+    """Whether a column holds lists, objects or bytes, which are no numbers and no words."""
+    import polars as pl
+
+    return kind.is_nested() or kind in (pl.Binary, pl.Object)
+
+
+def _label(frame: pl.DataFrame, column: str) -> pl.Expr:
+    """A column as names of runs."""
+    import polars as pl
+
+    return pl.lit(None, pl.String) if _is_odd(frame.schema[column]) else pl.col(column).cast(pl.String, strict=False)
 
 
 _ODD = {"nan": "NaN", "inf": "inf", "infinity": "inf", "-inf": "-inf", "-infinity": "-inf"}
 
 
-def _number(frame: pl.DataFrame, column: str) -> pl.Expr:
+def _number(column: str, kind: pl.DataType) -> pl.Expr:
     """A column as numbers: numbers as they are, text as it is written, null for words."""
     import polars as pl
 
-    if frame.schema[column].is_numeric():
+    if kind.is_numeric():
         return pl.col(column).cast(pl.Float64)
     given = pl.col(column).cast(pl.String, strict=False).str.strip_chars()
     word = given.str.to_lowercase()
@@ -284,8 +319,13 @@ def _frames_of_parquet(path: Path) -> Iterator[pl.DataFrame]:
 
     try:
         whole = pl.scan_parquet(path)
-        for start in range(0, _rows_of_parquet(path), 1 << 18):
+        rows = _rows_of_parquet(path)
+        if rows > max(1_000_000, 100 * path.stat().st_size):
+            raise DataError(f"{path.name} says it has {rows:,} rows, too many for its size; expected points of runs")
+        for start in range(0, rows, 1 << 18):
             yield whole.slice(start, 1 << 18).collect()
+    except DataError:
+        raise
     except (Exception, pl.exceptions.PanicException) as error:
         raise DataError(f"{path.name} is damaged ({str(error)[:60]}); copy or write it again") from None
 
@@ -300,22 +340,27 @@ def _frames_of_records(path: Path) -> Iterator[pl.DataFrame]:
     import polars as pl
 
     waiting: list[dict[str, Any]] = []
+    names: dict[str, None] = {}
+    held = 0  # cells of what waits, as near as need be
 
     def frame() -> pl.DataFrame:
-        names = dict.fromkeys(n for r in waiting for n in r)
         if len(names) > MOST_METRICS:
             raise DataError(f"{path.name} has more than {MOST_METRICS:,} names; expected the metrics of a run")
         return pl.DataFrame(
-            {n: [None if (v := r.get(n)) is None else str(v) for r in waiting] for n in names}, strict=False
+            {n: [None if (v := r.get(n)) is None else str(v) for r in waiting] for n in names},
+            schema=dict.fromkeys(names, pl.String),
         )
 
     for line, record in lines_of(path):
         if not isinstance(record, Mapping):
             raise DataError(f"{path.name}, line {line}: expected an object")
         waiting.append(flat(record))
-        if len(waiting) >= RECORDS:
+        names |= dict.fromkeys(waiting[-1])
+        held += len(waiting[-1])
+        if len(waiting) >= RECORDS or len(waiting) * len(names) > CELLS or held > CELLS:
             yield frame()
-            waiting = []
+            waiting, held = [], 0
+            names.clear()
     if waiting:
         yield frame()
 
@@ -340,17 +385,20 @@ def _frames_of_text(path: Path) -> Iterator[pl.DataFrame]:
 
 
 def _last_line_end(block: bytes) -> int:
-    """Behind the last line that ends outside quotes."""
+    """Behind the last line that ends outside quotes. What was counted once is not counted again."""
     at = block.rfind(b"\n") + 1
-    while at and block.count(b'"', 0, at) % 2:
-        at = block.rfind(b"\n", 0, at - 1) + 1
+    odd = block.count(b'"', 0, at) % 2
+    while at and odd:
+        before = block.rfind(b"\n", 0, block.rfind(b'"', 0, at)) + 1
+        odd = (odd + block.count(b'"', before, at)) % 2
+        at = before
     return at
 
 
 def _parsed(data: bytes, names: Sequence[str], separator: str, path: Path) -> pl.DataFrame:
     import polars as pl
 
-    called = [n if n and n not in names[:i] else f"column_{i + 1}" for i, n in enumerate(names)]
+    called = _called(names)
     try:
         return pl.read_csv(
             data,
@@ -361,28 +409,33 @@ def _parsed(data: bytes, names: Sequence[str], separator: str, path: Path) -> pl
             encoding="utf8-lossy",
             truncate_ragged_lines=True,
         )
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        raise DataError(f"{path.name} cannot be read as a table ({str(error).splitlines()[0][:80]})") from None
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as error:
+        said = (str(error).splitlines() or [""])[0][:80]
+        raise DataError(f"{path.name} cannot be read as a table ({said})") from None
+
+
+def _called(names: Sequence[str]) -> list[str]:
+    """Names of columns, each once: what is empty or there already is called by its place."""
+    found: dict[str, None] = {}
+    for i, name in enumerate(names):
+        while not name or name in found:
+            name = f"column_{i + 1}" if name != f"column_{i + 1}" else f"{name}_"
+        found[name] = None
+    return list(found)
 
 
 def _count(path: Path) -> int:
-    """Rows, counted no further than is needed to know whether there are `SAMPLED`."""
-    count = 0
-    for frame in _frames(path):
-        count += frame.height
-        if count > SAMPLED:
-            break
-    return count
+    """Rows; all of the table is passed over, so that what is damaged in it is known."""
+    return sum(frame.height for frame in _frames(path))
 
 
 def _values(path: Path, column: str) -> list[str]:
     """The runs a table holds, in the order they come."""
-    import polars as pl
 
     found: dict[str, None] = {}
     for frame in _frames(path):
         if column in frame.columns:
-            labels = frame[column].cast(pl.String, strict=False).drop_nulls().unique(maintain_order=True)
+            labels = frame.select(_label(frame, column)).to_series().drop_nulls().unique(maintain_order=True)
             found |= dict.fromkeys(labels.to_list())
         if len(found) > 10_000:
             raise DataError(f"{path.name}, column '{column}' has more than 10,000 values; expected runs")

@@ -31,6 +31,7 @@ __all__ = ["tensorboard"]
 PARTS = ("train", "validation", "valid", "val", "eval", "test")  # folders that Keras and others give each part of a run
 _GENERIC = re.compile(r"(version_\d+|events|tb|tensorboard|logs?|runs?|train|summaries)", re.IGNORECASE)
 _STAMP = re.compile(r"\d{10}\.\d+")  # the folder in which PyTorch's add_hparams puts settings
+_USUAL = re.compile(r"events\.out\.tfevents\.\d+\.(?!.*\.(?:csv|json|gz|zip)$)")
 HPARAMS = "_hparams_/"
 _KINDS = {
     1: "<f4",
@@ -51,22 +52,39 @@ _COUNTED = (7, 10, 11)  # and of varints: int, int64, bool
 
 def _sniff(place: Place) -> Iterator[Claim]:
     """A folder with event files, and those of its parts and of its settings."""
-    own = [n for n in place.files if _is_events(place.path / n)]
+    own = [n for n in place.files if _is_events(place.path / n, place.head(n) if "tfevents" in n else b"")]
     below = [f for f in place.folders if f.casefold() in PARTS or (own and _STAMP.fullmatch(f))]
     more = [
-        p for f in below for p in sorted((place.path / f).glob("*tfevents*")) if _is_events(p) and not p.is_symlink()
+        p
+        for f in below
+        for p in _listed(place.path / f)
+        if not p.is_symlink() and p.is_file() and _is_events(p, _head(p))
     ]
     parts = [p for p in more if p.parent.name.casefold() in PARTS]
     if own or len({p.parent for p in parts}) > 1:
         yield Claim((*(place.path / n for n in own), *more))
 
 
-def _is_events(path: Path) -> bool:
-    if "tfevents" not in path.name or not path.is_file():
-        return False
-    with open(path, "rb") as stream:
-        head = stream.read(64)
-    return b"brain.Event:" in head or len(head) < 12
+def _is_events(path: Path, head: bytes) -> bool:
+    """By its name as libraries give it, or by a name like it and its first event."""
+    if _USUAL.match(path.name):
+        return True
+    return "tfevents" in path.name and (b"brain.Event:" in head[:64] or len(head) < 12)
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.glob("*tfevents*"))
+    except OSError:
+        return []
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(64)
+    except OSError:
+        return b""
 
 
 @dataclass(slots=True)
@@ -89,6 +107,7 @@ class _Seen:
     title="TensorBoard event files",
     sniff=_sniff,
     verified="tensorboardX 2.6.4, torch 2.13.0",
+    whole=True,
 )
 def tensorboard(claim: Claim) -> Iterator[LoggedRun]:
     """A folder is a run; its files are joined in the order they were begun."""

@@ -6,7 +6,6 @@ and the data; read off files and message definitions of wandb 0.31.
 
 from __future__ import annotations
 
-import json
 import struct
 import zlib
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from similitude.runs._logged import LoggedRun, flat
 from ._points import MOST_METRICS, Collector
 from ._protobuf import Malformed, double, fields, signed, text, zigzag
 from ._reader import Claim, Place, reader
-from ._text import number
+from ._text import number, parse_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,13 +29,14 @@ __all__ = ["wandb"]
 MAGIC = b":W&B\xe1\xbe"
 BLOCK = 1 << 15
 LARGEST = 1 << 28  # bytes of one record put together
+_LONGEST = 2_000  # characters of a name
 HISTORY, SUMMARY, CONFIG, RUN, EXIT = 2, 3, 5, 17, 18  # fields of Record
 _OWN = ("_wandb", "_step", "_runtime", "_timestamp", "_tick")
 
 
 def _sniff(place: Place) -> Iterator[Claim]:
     for name in place.files:
-        if name.endswith(".wandb") and place.head(name).startswith(MAGIC):
+        if name.endswith(".wandb"):
             yield place.claim(name)
 
 
@@ -56,7 +56,7 @@ class _Said:
     cut: str = ""
 
 
-@reader("wandb", title="Weights & Biases run folders (.wandb)", sniff=_sniff, verified="wandb 0.31.0")
+@reader("wandb", title="Weights & Biases run folders (.wandb)", sniff=_sniff, verified="wandb 0.31.0", whole=True)
 def wandb(claim: Claim) -> Iterator[LoggedRun]:
     """Settings and summary are read now, the history when it is asked for."""
     (path,) = claim.files
@@ -98,6 +98,7 @@ def _others(other: dict[str, str]) -> Iterator[str]:
 def _records(path: Path, said: _Said) -> Iterator[bytes]:
     """Whole records up to where the file is cut off or damaged, which is then said."""
     parts: list[bytes] = []
+    whole, within = 0, False  # bytes of the parts; whether more are to come
     with open(path, "rb") as stream:
         head = stream.read(7)
         if not head.startswith(MAGIC):
@@ -118,16 +119,21 @@ def _records(path: Path, said: _Said) -> Iterator[bytes]:
                 said.cut = f"the file {what} within a record at byte {at + place:,}; what comes before is read"
                 return
             place += 7 + size
-            parts = [data] if kind in (1, 2) else [*parts, data]
-            if sum(map(len, parts)) > LARGEST:
+            if kind in (1, 2):
+                parts, whole = [], 0
+            if data:
+                parts.append(data)
+                whole += size
+            if whole > LARGEST:
                 said.cut = (
                     f"a record at byte {at + place:,} is larger than {LARGEST >> 20} MB; what comes before is read"
                 )
                 return
             if kind in (1, 4):
                 yield b"".join(parts)
-                parts = []
-    if parts:
+                parts, whole = [], 0
+            within = kind in (2, 3)
+    if within:
         said.cut = "the file ends within a record; what comes before is read"
 
 
@@ -170,6 +176,7 @@ def _history(
     given = values.pop("_step", None)
     step = int(given) if isinstance(given, (int, float)) and abs(given) < 1 << 62 else step
     step = place if step is None else step
+    place = min(step, (1 << 63) - 2) + 1
     time = number(values.pop("_timestamp", None))
     values.pop("_runtime", None)
     for name, raw in _plain(values):
@@ -179,7 +186,7 @@ def _history(
         elif name in metrics or len(metrics) < MOST_METRICS:
             metrics.add(name)
             collector.add(name, step, time, value)
-    return step + 1
+    return place
 
 
 def _what(raw: Any) -> str:
@@ -192,10 +199,11 @@ def _what(raw: Any) -> str:
 def _plain(values: dict[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
     """Nested values by dotted names; media and tables, which say their type, as they are."""
     for name, value in values.items():
+        whole = f"{prefix}{name}"[:_LONGEST]
         if isinstance(value, dict) and "_type" not in value and depth < 20:
-            yield from _plain(value, f"{prefix}{name}.", depth + 1)
+            yield from _plain(value, f"{whole}.", depth + 1)
         else:
-            yield f"{prefix}{name}", value
+            yield whole, value
 
 
 def _item(data: bytes, start: int, end: int) -> tuple[str, Any]:
@@ -221,8 +229,8 @@ def _item(data: bytes, start: int, end: int) -> tuple[str, Any]:
 
 def _json(data: bytes) -> Any:
     try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
+        return parse_json(data, "")
+    except DataError:
         return data.decode("utf-8", "replace")
 
 
