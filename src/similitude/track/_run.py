@@ -6,6 +6,7 @@ Nothing here may fail or slow the training: whatever goes wrong is said once on 
 from __future__ import annotations
 
 import atexit
+import concurrent.futures.thread  # noqa: F401 - cannot be imported any more while the process ends, but is needed
 import os
 import signal
 import sys
@@ -158,8 +159,6 @@ class Run:
         self._written.set()
 
     def _opened(self) -> Any:
-        import concurrent.futures.thread  # noqa: F401 - cannot be imported any more while the process ends, but is needed
-
         import polars  # noqa: F401
 
         from similitude.runs.store._live import LiveWriter
@@ -224,7 +223,7 @@ def _number(value: Any) -> float | None:
     if isinstance(value, (str, bytes)):
         return None
     try:
-        return float(value)
+        return float(value.item() if hasattr(value, "item") else value)
     except Exception:  # whatever a library raises for values of its own, such as an array of several
         return None
 
