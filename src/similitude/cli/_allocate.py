@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from similitude._errors import ArgumentError
-from similitude.cli._options import json_option, reading_options, seed_option
+from similitude.cli._options import json_option, level_option, reading_options, seed_option
 from similitude.cli._output import print_json, print_text
 from similitude.cli._progress import working
 from similitude.cli._remedies import text_as_options
@@ -35,7 +35,7 @@ Examples:
 )
 @click.option("--budget", metavar="COLUMN", help="Column of nominal budgets.  [default: where compute jumps]")
 @click.option("--corrected", is_flag=True, help="Take the estimated bias of the parabolas out.")
-@click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
+@level_option
 @reading_options
 @seed_option
 @json_option

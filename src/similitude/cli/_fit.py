@@ -9,7 +9,7 @@ import click
 
 from similitude._errors import ArgumentError, ConvergenceError
 from similitude.cli import _parse
-from similitude.cli._options import json_option, law_names, output_option, reading_options, seed_option
+from similitude.cli._options import json_option, law_names, level_option, output_option, reading_options, seed_option
 from similitude.cli._output import check_target, note, print_json, print_text, to_json, write_file
 from similitude.cli._progress import working
 from similitude.cli._sources import SCHEMA_OF_GROUPS, find_law, is_formula, read_tables, tell
@@ -64,7 +64,7 @@ Examples:
     "--asymmetry", type=float, default=0.5, show_default=True, help="Share of the penalty on runs above the law."
 )
 @click.option("--weights", metavar="COLUMN", help="Column of weights (inverse variances).")
-@click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
+@level_option
 @click.option(
     "--method",
     type=click.Choice(["profile", "delta", "case", "residual", "wild", "parametric"]),

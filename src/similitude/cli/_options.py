@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["json_option", "law_names", "output_option", "page_option", "reading_options", "seed_option"]
+__all__ = ["json_option", "law_names", "level_option", "output_option", "page_option", "reading_options", "seed_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+level_option = click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 seed_option = click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of all that is random."

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from similitude._errors import ArgumentError
 from similitude._quantity import Quantity, Unit, parse_quantity
 
-__all__ = ["assignments", "bounds", "merged", "number", "numbers", "points", "priors", "starts", "ties"]
+__all__ = ["assignments", "bounds", "listed", "merged", "number", "numbers", "points", "priors", "starts", "ties"]
 
 # a comma separates two assignments only where another name and = follow: 1,000,000 and .2,.6 stay whole
 _NEXT = re.compile(r",(?=[^,=]+=)")
@@ -103,3 +103,12 @@ def priors(texts: Iterable[str]) -> dict[str, tuple[float, float]]:
             raise ArgumentError(f"--prior {name}={value}: expected CENTRE:SPREAD, such as E=1.7:0.1")
         found[name] = (number(f"--prior {name}", centre), number(f"--prior {name}", spread))
     return found
+
+
+def listed(text: str) -> list[str]:
+    """The parts of a text with commas between.
+
+    >>> listed("web, code,")
+    ['web', 'code']
+    """
+    return [part.strip() for part in text.split(",") if part.strip()]

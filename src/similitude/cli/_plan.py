@@ -10,7 +10,7 @@ import click
 
 from similitude._errors import ArgumentError, did_you_mean
 from similitude.cli import _parse
-from similitude.cli._options import json_option, page_option, seed_option
+from similitude.cli._options import json_option, level_option, page_option, seed_option
 from similitude.cli._output import check_target, note, print_json, print_text, write_page
 from similitude.cli._plan_group import Planning
 from similitude.cli._sources import read_estimate
@@ -77,7 +77,7 @@ def plan_options(function: Any) -> Any:
 @click.command("plan", cls=Planning, epilog=_EPILOG)
 @click.argument("fit")
 @plan_options
-@click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
+@level_option
 @click.option("--group", metavar="VALUE", help="Which fit of those made --by a column.")
 @click.option(
     "--require", metavar="CONDITION", multiple=True, help='Exit with 1 unless this holds, e.g. "loss <= 2.1".'

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from similitude._errors import ArgumentError
-from similitude.cli._options import json_option, page_option
+from similitude.cli._options import json_option, level_option, page_option
 from similitude.cli._output import check_target, print_json, print_text, write_page
 from similitude.cli._progress import working
 
@@ -44,7 +44,7 @@ Examples:
 @click.option("--batch-small", type=float, default=1.0, show_default=True, help="1 for per-example norms.")
 @click.option("--batch-big", type=float, help="The larger batch.")
 @click.option("--windows", type=int, default=10, show_default=True, help="Parts in which the noise scale is shown.")
-@click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
+@level_option
 @page_option
 @json_option
 def command(table: str, as_json: bool, page: str | None, **options: Any) -> None:

@@ -8,7 +8,7 @@ import click
 
 from similitude._errors import ArgumentError
 from similitude.cli import _parse
-from similitude.cli._options import json_option, page_option
+from similitude.cli._options import json_option, level_option, page_option
 from similitude.cli._output import check_target, print_json, print_text, write_page
 from similitude.cli._progress import working
 from similitude.cli._training_curves import EXAMPLE, curve_options, read_curves, schedule_of
@@ -38,7 +38,7 @@ Examples:
     show_default=True,
     help="From earlier runs: what they did from the same share on, or a law of training curves.",
 )
-@click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
+@level_option
 @curve_options
 @page_option
 @json_option

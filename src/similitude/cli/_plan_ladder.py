@@ -8,7 +8,7 @@ import click
 
 from similitude._errors import ArgumentError
 from similitude.cli import _parse
-from similitude.cli._options import json_option, page_option, seed_option
+from similitude.cli._options import json_option, level_option, page_option, seed_option
 from similitude.cli._output import check_target, print_json, print_text, write_page
 from similitude.cli._plan_next import range_of
 from similitude.cli._progress import working
@@ -38,7 +38,7 @@ Examples:
 @click.option("--simulate", type=int, default=0, help="Carry the best design out so many times on simulated runs.")
 @click.option("--difference", metavar="SHARE", help="Instead: how many seeds tell two procedures so far apart?")
 @click.option("--power", type=float, default=0.9, show_default=True, help="With --difference, chance to tell it.")
-@click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
+@level_option
 @page_option
 @seed_option
 @json_option

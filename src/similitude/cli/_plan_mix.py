@@ -8,7 +8,7 @@ import click
 
 from similitude._errors import ArgumentError
 from similitude.cli import _parse
-from similitude.cli._options import json_option, page_option, seed_option
+from similitude.cli._options import json_option, level_option, page_option, seed_option
 from similitude.cli._output import check_target, print_json, print_text, write_page
 from similitude.cli._progress import working
 
@@ -33,7 +33,7 @@ Examples:
 @click.option("--least", metavar="DOMAIN=SHARE,...", multiple=True, help="Least shares.")
 @click.option("--most", metavar="DOMAIN=SHARE,...", multiple=True, help="Largest shares.")
 @click.option("--where", metavar="CONDITION", help="Use only these runs.")
-@click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
+@level_option
 @page_option
 @seed_option
 @json_option
@@ -47,7 +47,7 @@ def command(runs: str, page: str | None, as_json: bool, **options: Any) -> None:
     from similitude.runs import read_runs
 
     check_target(page)
-    shares, losses = (_listed(options[k]) for k in ("shares", "losses"))
+    shares, losses = (_parse.listed(options[k]) for k in ("shares", "losses"))
     if not losses:
         raise ArgumentError("--losses: name at least one column")
     table = read_runs(runs, loss=losses[0], check=False)
@@ -62,7 +62,3 @@ def command(runs: str, page: str | None, as_json: bool, **options: Any) -> None:
         found = mixture(laws, **more, **asked)
     write_page([found], page)
     print_json(found.to_dict()) if as_json else print_text(found)
-
-
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]

@@ -8,7 +8,7 @@ import click
 
 from similitude._errors import ArgumentError
 from similitude.cli import _parse
-from similitude.cli._options import json_option, page_option, seed_option
+from similitude.cli._options import json_option, level_option, page_option, seed_option
 from similitude.cli._output import check_target, print_json, print_text, write_page
 from similitude.cli._progress import working
 from similitude.cli._sources import read_estimate
@@ -38,7 +38,7 @@ Examples:
 @click.option("--inference-tokens", metavar="TOKENS", help="Served by the big model, for its choice.")
 @click.option("--noise", type=float, help="Standard deviation of a run's log loss.  [default: the fit's]")
 @click.option("--group", help="Which of the fits by group.")
-@click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
+@level_option
 @page_option
 @seed_option
 @json_option

@@ -8,7 +8,7 @@ import click
 
 from similitude._errors import ArgumentError
 from similitude.cli import _parse
-from similitude.cli._options import json_option, page_option, seed_option
+from similitude.cli._options import json_option, level_option, page_option, seed_option
 from similitude.cli._output import check_target, print_json, print_text, write_page
 from similitude.cli._progress import working
 
@@ -38,7 +38,7 @@ Examples:
     "--every/--ranked", default=None, help="Try every union, or those of the best pools only.  [default: every to 10]"
 )
 @click.option("--where", metavar="CONDITION", help="Use only these runs.")
-@click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
+@level_option
 @page_option
 @seed_option
 @json_option
@@ -52,7 +52,7 @@ def command(runs: str, page: str | None, as_json: bool, **options: Any) -> None:
     from similitude.runs import read_runs
 
     check_target(page)
-    asked = {k: _listed(options[k]) for k in ("samples", "flop")}
+    asked = {k: None if options[k] is None else _parse.listed(options[k]) for k in ("samples", "flop")}
     if (asked["samples"] is None) == (asked["flop"] is None):
         raise ArgumentError("a budget is missing: --samples, or --flop with --flop-per-sample")
     table = read_runs(runs, loss=options["error"], check=False)
@@ -65,10 +65,6 @@ def command(runs: str, page: str | None, as_json: bool, **options: Any) -> None:
         made = pools(found, asked["samples"], flop=asked["flop"], **rest)
     write_page([made], page)
     print_json(made.to_dict()) if as_json else print_text(made)
-
-
-def _listed(text: str | None) -> list[str] | None:
-    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _lives(texts: tuple[str, ...]) -> float | dict[str, float] | None:

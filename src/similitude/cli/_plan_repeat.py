@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from similitude._errors import ArgumentError
-from similitude.cli._options import json_option, page_option, seed_option
+from similitude.cli._options import json_option, level_option, page_option, seed_option
 from similitude.cli._output import check_target, print_json, print_text, write_page
 from similitude.cli._sources import read_estimate
 
@@ -27,7 +27,7 @@ Examples:
 @click.option("--dollars", metavar="$", help="Money to spend, e.g. 2M.")
 @click.option("--mfu", type=float, default=0.4, show_default=True, help="Share of the peak that training reaches.")
 @click.option("--price", type=float, metavar="$", help="Dollars for an accelerator and hour.")
-@click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
+@level_option
 @page_option
 @seed_option
 @json_option

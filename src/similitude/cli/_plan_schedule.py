@@ -8,7 +8,7 @@ import click
 
 from similitude._errors import ArgumentError
 from similitude.cli import _parse
-from similitude.cli._options import json_option, page_option
+from similitude.cli._options import json_option, level_option, page_option
 from similitude.cli._output import check_target, print_json, print_text, write_page
 from similitude.cli._progress import working
 from similitude.cli._training_curves import EXAMPLE, curve_options, read_curves, schedule_of
@@ -45,7 +45,7 @@ Examples:
 )
 @click.option("--compare", "others", metavar="SCHEDULE", multiple=True, help="Rank this schedule as well.")
 @click.option("--budgets", metavar="A,B,...", help="What cooldowns of one long run to these budgets save.")
-@click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
+@level_option
 @curve_options
 @page_option
 @json_option

@@ -8,7 +8,7 @@ import click
 
 from similitude._errors import ArgumentError
 from similitude.cli import _parse
-from similitude.cli._options import json_option, page_option, reading_options, seed_option
+from similitude.cli._options import json_option, level_option, page_option, reading_options, seed_option
 from similitude.cli._output import check_target, print_json, print_text, write_page
 
 _EPILOG = """\b
@@ -49,7 +49,7 @@ Examples:
 @click.option("--weight-decay", type=float, help="Weight decay before, for --batches.")
 @click.option("--ema", type=float, help="Momentum of the weights' moving average, for --batches.")
 @click.option("--noise-scale", metavar="TOKENS", help="Gradient noise scale, for --batches with SGD.")
-@click.option("--level", type=float, default=0.9, show_default=True, help="Coverage of the intervals.")
+@level_option
 @reading_options
 @seed_option
 @page_option
@@ -148,4 +148,4 @@ def _target(text: str) -> dict[str, float]:
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(part.strip() for part in text.split(",") if part.strip())
+    return None if text is None else tuple(_parse.listed(text))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -203,7 +203,7 @@ def fit_pools(
         raise type(error)(f"{runs.source}: {_in_words(str(error).removeprefix(f'{runs.source}: '), labels)}") from None
     rows = {p: _pool(made, p, labels[p], size, n[names == p]) for p, size in sizes.items()}
     found = DataPools(_ranked(rows.values()), _interval(made, "a"), _interval(made, "d"), unit, made, labels, level)
-    return DataPools(**{**{k: getattr(found, k) for k in found.__dataclass_fields__}, "warnings": _warnings(found)})
+    return replace(found, warnings=_warnings(found))
 
 
 def _read(runs: Runs, pool: str, samples: str, unique: str) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:

@@ -176,13 +176,9 @@ def _claims(root: Path, readers: Iterable[Reader], left_out: list[str]) -> Itera
             if folder / name in taken:
                 continue
             if name in place.unreadable:
-                left_out.append(f"{_within_root(folder / name, root)}: cannot be read ({place.unreadable[name]})")
+                left_out.append(f"{_relative(str(folder / name), root)}: cannot be read ({place.unreadable[name]})")
             elif root.is_file():
                 left_out.append(f"{name}: no kind of log that is known")
-
-
-def _within_root(path: Path, root: Path) -> str:
-    return str(path.relative_to(root)) if root.is_dir() else path.name
 
 
 def _sniffed(reader: Reader, place: Place, left_out: list[str]) -> Iterator[Claim]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from similitude._errors import DataError
 from similitude.runs._logged import LoggedRun
 
-__all__ = ["HEAD", "Claim", "Place", "Reader", "named", "reader"]
+__all__ = ["HEAD", "Claim", "Place", "Reader", "head_of", "named", "reader"]
 
 HEAD = 1 << 16  # bytes of a file that sniffing may look at
 
@@ -92,6 +92,15 @@ def named(*endings: str, has: Sequence[bytes] = ()) -> Callable[[Place], Iterato
                 yield place.claim(name)
 
     return sniff
+
+
+def head_of(path: Path, size: int = HEAD) -> bytes:
+    """The first bytes of a file; empty where it cannot be read."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(size)
+    except OSError:
+        return b""
 
 
 def document(path: Path, most: int) -> bytes:

@@ -78,10 +78,10 @@ def _sniff_harness(place: Place) -> Iterator[Claim]:
         if not name.endswith(".json") or not name.startswith("results"):
             continue
         head = place.head(name)
-        if _DATE.fullmatch(name) or (
+        date = _DATE.fullmatch(name)
+        if date or (
             b'"results"' in head[:4096] and (b'"versions"' in head or b'"config' in head or len(head) >= 1 << 16)
         ):
-            date = _DATE.fullmatch(name)
             yield place.claim(name, *(n for n in samples if date and (d := _DATE.fullmatch(n)) and d[2] == date[2]))
 
 

@@ -16,7 +16,7 @@ from similitude._errors import DataError
 from similitude.runs._logged import LoggedRun, Scalar
 
 from ._points import MOST_METRICS, Collector
-from ._reader import Claim, Place, document, reader
+from ._reader import Claim, Place, document, head_of, reader
 
 if TYPE_CHECKING:
     import sqlite3
@@ -118,11 +118,7 @@ def _has_tables(path: Path) -> bool:
 
 def _looks_so(path: Path) -> bool:
     """Whether a damaged database was one of MLflow, as far as its first pages tell."""
-    try:
-        with open(path, "rb") as stream:
-            head = stream.read(HEADING)
-    except OSError:
-        return False
+    head = head_of(path, HEADING)
     return b"lifecycle_stage" in head and b"run_uuid" in head
 
 

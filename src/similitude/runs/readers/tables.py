@@ -228,7 +228,6 @@ class _Columns:
 
 def _curve_reader(path: Path, columns: _Columns, only: tuple[str, str] | None) -> Callable[[], Iterator[pl.DataFrame]]:
     def chunks() -> Iterator[pl.DataFrame]:
-
         for frame in _frames(path):
             if only is not None:
                 if only[0] not in frame.columns:
@@ -256,19 +255,13 @@ def _points(frame: pl.DataFrame, columns: _Columns) -> Iterator[pl.DataFrame]:
     for kind, names in ((pl.Float64, numbers), (pl.String, words)):
         if not names:
             continue
-        wide = index.hstack(frame.select(pl.col(names).cast(kind, strict=False)).rename(_places(names)))
+        places = {n: f"{i}" for i, n in enumerate(names)}  # columns of any name can stand beside those of the index
+        wide = index.hstack(frame.select(pl.col(names).cast(kind, strict=False)).rename(places))
         long = wide.unpivot(index=["step", "time"], variable_name="metric", value_name="value").drop_nulls("value")
         long = long.with_columns(_number("value", kind()).alias("value")).drop_nulls("value")
         if long.height:
-            called = pl.col("metric").replace_strict(
-                _places([there[n] for n in names], back=True), return_dtype=pl.String
-            )
+            called = pl.col("metric").replace_strict({places[n]: there[n] for n in names}, return_dtype=pl.String)
             yield long.select(called, "step", "time", "value")
-
-
-def _places(names: Sequence[str], *, back: bool = False) -> dict[str, str]:
-    """Names by their places, or places by names: columns of any name can stand beside those of the index."""
-    return {f"{i}": n for i, n in enumerate(names)} if back else {n: f"{i}" for i, n in enumerate(names)}
 
 
 def _is_odd(kind: pl.DataType) -> bool:
@@ -431,7 +424,6 @@ def _count(path: Path) -> int:
 
 def _values(path: Path, column: str) -> list[str]:
     """The runs a table holds, in the order they come."""
-
     found: dict[str, None] = {}
     for frame in _frames(path):
         if column in frame.columns:

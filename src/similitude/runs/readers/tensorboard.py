@@ -20,7 +20,7 @@ from similitude.runs._logged import LoggedRun, Scalar
 
 from ._points import MOST_METRICS, Collector
 from ._protobuf import Malformed, double, fields, float32, signed, text
-from ._reader import Claim, Place, reader
+from ._reader import Claim, Place, head_of, reader
 from ._tfrecord import Cut, records
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _sniff(place: Place) -> Iterator[Claim]:
         p
         for f in below
         for p in _listed(place.path / f)
-        if not p.is_symlink() and p.is_file() and _is_events(p, _head(p))
+        if not p.is_symlink() and p.is_file() and _is_events(p, head_of(p, 64))
     ]
     parts = [p for p in more if p.parent.name.casefold() in PARTS]
     if own or len({p.parent for p in parts}) > 1:
@@ -77,14 +77,6 @@ def _listed(folder: Path) -> list[Path]:
         return sorted(folder.glob("*tfevents*"))
     except OSError:
         return []
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with open(path, "rb") as stream:
-            return stream.read(64)
-    except OSError:
-        return b""
 
 
 @dataclass(slots=True)
