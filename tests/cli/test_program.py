@@ -60,14 +60,17 @@ def test_help_and_version(run):
     assert "Usage" in nothing.err
 
 
-def test_help_is_quick():
+def test_help_imports_nothing_heavy():
+    """What makes --help quick; how quick it is stands in the benchmarks."""
+    code = (
+        "import sys\nfrom similitude.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = ('numpy', 'polars', 'scipy', 'rich', 'matplotlib', 'pandas', 'sqlite3')\n"
+        "print([m for m in heavy if m in sys.modules])"
+    )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    took = []
-    for _ in range(3):
-        begun = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "similitude.cli", "--help"], env=env, check=True, capture_output=True)
-        took.append(time.perf_counter() - begun)
-    assert min(took) < 0.5  # 0.07 s on an idle machine; the margin is for busy ones
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_a_fit_imports_neither_scipy_nor_rich_nor_matplotlib(sweep):

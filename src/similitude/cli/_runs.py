@@ -30,6 +30,7 @@ Examples:
   similitude runs import logs/
   similitude runs import logs/ --dry-run --json
   similitude runs import runs/*.csv --store sweep.db --kind table
+  similitude runs import logs/ --no-ask
 """
 
 store_option = click.option(
@@ -47,13 +48,25 @@ def command() -> None:
 @store_option
 @click.option("--kind", "kinds", multiple=True, metavar="KIND", help="Only logs of this kind; may be given many times.")
 @click.option("--dry-run", is_flag=True, help="Read and tell, without keeping anything.")
+@click.option(
+    "--ask/--no-ask",
+    default=None,
+    help="Ask for what the logs leave open, and keep the answers in similitude.toml beside the store. [default: where "
+    "a terminal is there to answer]",
+)
 @json_option
-def import_(paths: tuple[str, ...], path: str, kinds: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
+def import_(
+    paths: tuple[str, ...], path: str, kinds: tuple[str, ...], dry_run: bool, ask: bool | None, as_json: bool
+) -> None:
     """Read logs of any kind, and keep their runs.
 
     Folders are walked; each kind of log is recognised by itself ('similitude plugins' lists the kinds). What cannot be
     read is left out and said. Importing again changes nothing but what has grown since.
+
+    What logs leave open (what N counts, tokens in a step) is asked once and kept in similitude.toml; entries there
+    can be written by hand as well.
     """
+    from similitude.cli._ask import asked, kept_answers
     from similitude.runs import read_logs
     from similitude.runs.store import Store
 
@@ -63,7 +76,11 @@ def import_(paths: tuple[str, ...], path: str, kinds: tuple[str, ...], dry_run: 
     if logs.runs and not dry_run:
         with counted("keeping runs", len(logs)) as bar, Store(path) as store:
             added = store.add(logs, progress=bar.begin)
-    rows = _rows(logs.runs, paths)
+    rows = _rows(logs.runs, path, paths)
+    if not dry_run and asked(rows.questions, path, ask, as_json):
+        rows = _rows(logs.runs, path, paths)
+    if added is not None:
+        kept_answers(paths, path)
     if as_json:
         print_json(_document(logs, rows, added, path))
     else:
@@ -74,14 +91,11 @@ def import_(paths: tuple[str, ...], path: str, kinds: tuple[str, ...], dry_run: 
         raise DataError(f"no runs were found in {', '.join(paths)}{': ' + logs.left_out[0] if logs.left_out else ''}")
 
 
-def _rows(runs: Any, beside: Any = ()) -> Rows:
-    from pathlib import Path
-
-    from similitude.runs._answers import FILE, read_answers
+def _rows(runs: Any, store: str, paths: Any = ()) -> Rows:
+    from similitude.cli._ask import answers_for
     from similitude.runs._rows import rows_of
 
-    places = dict.fromkeys([*(Path(p) / FILE for p in beside if Path(p).is_dir()), Path(FILE)])
-    return rows_of(runs, [a for place in places for a in read_answers(place)])
+    return rows_of(runs, answers_for(store, paths))
 
 
 def _document(logs: Logs, rows: Rows, added: Any, path: str) -> dict[str, Any]:
@@ -93,6 +107,7 @@ def _document(logs: Logs, rows: Rows, added: Any, path: str) -> dict[str, Any]:
         "table": None if rows.runs is None else _columns(rows.runs),
         "assumed": [*logs.assumed, *(rows.runs.assumed if rows.runs is not None else ())],
         "left_out": [*logs.left_out, *rows.left_out],
+        "open": [{"match": q.match, "answer": q.answer, "runs": list(q.runs), "says": q.says} for q in rows.questions],
     }
 
 
@@ -148,6 +163,10 @@ def _told(logs: Logs, rows: Rows, added: Any, path: str) -> Any:
         items.append(Text("Assumed in reading", points=_shortened(logs.assumed)))
     if gone := (*logs.left_out, *rows.left_out):
         items.append(Text("Left out", points=_shortened(gone), tone="warning"))
+    if rows.questions:
+        from similitude.cli._ask import to_write
+
+        items.append(to_write(rows.questions))
     return Section("Import", tuple(items))
 
 
@@ -164,7 +183,7 @@ def list_(path: str, output: str | None, as_json: bool) -> None:
     """List the runs of a store, as the table that laws are fitted to."""
     check_target(output)
     with _opened(path) as store:
-        listing, rows = store.listing(), _rows(store.logged())
+        listing, rows = store.listing(), _rows(store.logged(), path)
         if output is not None:
             from similitude.cli._data import write_runs
             from similitude.runs._rows import table_or_error

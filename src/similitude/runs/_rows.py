@@ -25,6 +25,7 @@ from ._meanings import (
     unit_of,
 )
 from ._oddities import oddities_of
+from ._questions import Open, Question, questions
 from ._roles import COUNT_COLUMNS, fold
 
 if TYPE_CHECKING:
@@ -41,10 +42,11 @@ _MOST = 200  # settings that become columns
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A table of the runs that have a loss, None where no run has one, and why others are not in it."""
+    """A table of the runs that have a loss, None where no run has one; why others are not in it; what is open."""
 
     runs: Runs | None
     left_out: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
 
 
 @dataclass(slots=True)
@@ -58,6 +60,8 @@ class _Row:
     values: dict[str, Any] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
     counts: dict[str, float] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    number: str = ""
 
 
 def rows_of(runs: Iterable[LoggedRun], answers: Sequence[Answer] = (), *, source: str = "logs") -> Rows:
@@ -79,7 +83,8 @@ def rows_of(runs: Iterable[LoggedRun], answers: Sequence[Answer] = (), *, source
         _compute(row)
         _rate(row)
         row.said += [o.says for o in oddities_of(row.run, row.curves)]
-    return Rows(_table(rows, source), tuple(left_out))
+    opened = [Open(r.run.name, r.run.kind, tuple(r.missing), r.number) for r in rows]
+    return Rows(_table(rows, source), tuple(left_out), questions(opened))
 
 
 # -- curves ---------------------------------------------------------------------------------------------------------
@@ -197,9 +202,14 @@ def _size(row: _Row) -> None:
     if row.answer.N is not None:
         row.counts = {row.answer.counts or "undeclared": row.answer.N}
     if logged:
-        row.said.append(f"N is the logged '{next(iter(logged))}'")
+        row.number = next(iter(logged))
+        row.said.append(f"N is the logged '{row.number}'")
     elif shape is not None:
         row.said.append(shape.says)
+    if not row.counts:
+        row.missing.append("N")
+    elif set(row.counts) == {"undeclared"}:
+        row.missing.append("counts")
 
 
 def _constants(row: _Row) -> dict[str, Scalar]:
@@ -242,6 +252,9 @@ def _derived_tokens(row: _Row) -> None:
     if not step or length is None or factors[0] is None:
         missing = [w for w, v in (("steps", step), ("a batch", factors[0]), ("a length", length)) if not v]
         row.said.append(f"D is not known: the log has neither a count of tokens nor {' and '.join(missing)}")
+        if step:
+            lacking = (("batch", factors[0]), ("length", length))
+            row.missing += [name for name, value in lacking if not value]
         return
     known = [f for f in factors if f is not None]
     found = float(step) * length[1]
