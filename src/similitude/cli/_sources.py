@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 SCHEMA_OF_GROUPS = "similitude/fits"
+MOST_TOLD = 8  # sentences of what was assumed, where a table has many
 _OPERATORS = set("+-*/^()")
 _ROLES = {"N": "N_column", "D": "D_column", "C": "C_column", "loss": "loss_column"}
 
@@ -59,9 +60,12 @@ def read_table(source: str, options: Mapping[str, Any]) -> Runs:
 
 
 def tell(runs: Runs) -> None:
-    """What was assumed in reading; said once the work is done, so that a failure is one sentence."""
-    for sentence in runs.assumed:
+    """What was assumed in reading, the first few; said once the work is done, so that a failure is one sentence."""
+    for sentence in runs.assumed[:MOST_TOLD]:
         note(f"{runs.source}: {sentence}")
+    if (more := len(runs.assumed) - MOST_TOLD) > 0:
+        where = f"similitude runs list --store {runs.source}" if runs.source.endswith(".db") else "the report"
+        note(f"{runs.source}: {more} more things were assumed; see {where}")
 
 
 def _columns(options: Mapping[str, Any]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from similitude._errors import ArgumentError
 
 from ._logged import Scalar
+from ._meanings import as_number
 from ._roles import fold
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _SIZES = {
     "tied": "tie_word_embeddings weight_tying tied_embeddings",
 }
 _ALIASES = {name: size for size, names in _SIZES.items() for name in names.split()}
+_TRUTHS: Mapping[Scalar, bool] = {"true": True, "True": True, "false": False, "False": False, True: True, False: False}
 _NEEDED = ("layers", "width", "heads", "vocabulary")
 _ROTARY: dict[str, Any] = {"gated": True, "tied": False}
 # model_type of Hugging Face's configurations -> what the family fixes; sizes in a configuration go before
@@ -84,8 +86,11 @@ def _by_sizes(own: Mapping[str, Scalar], family: str) -> Counted | None:
     sizes: dict[str, Any] = dict(_FAMILIES[family])
     for name, size in _ALIASES.items():
         value = own.get(name)
-        if isinstance(value, bool) == (size == "tied") and isinstance(value, (int, float)):
-            sizes[size] = bool(value) if size == "tied" else int(value)
+        if size == "tied":
+            if value in _TRUTHS:
+                sizes[size] = _TRUTHS[value]
+        elif (number := as_number(value)) is not None:
+            sizes[size] = int(number)
     if any(k not in sizes for k in _NEEDED):
         return None
     sizes.setdefault("context", 1)
@@ -96,8 +101,7 @@ def _by_sizes(own: Mapping[str, Scalar], family: str) -> Counted | None:
     except ArgumentError:
         return None
     more = _beyond(family, made)
-    listed = f"{sizes['layers']} layers of width {sizes['width']}"
-    return _counted(made, more, f"N is counted from the {family} configuration ({listed})")
+    return _counted(made, more, f"N is counted from the {family} configuration")
 
 
 def _beyond(family: str, made: Any) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from math import isfinite
 
 from ._logged import Scalar
 from ._roles import COUNT_COLUMNS, ROLES, fold, unit_by_name
 
 __all__ = [
+    "as_number",
     "is_placeholder_counter",
     "loss_metrics",
     "parameter_settings",
@@ -46,6 +48,21 @@ _SETTINGS = {
     "max_seq_length block_size train_context_length",
     "steps": "max_steps train_steps num_training_steps total_steps num_iterations max_iters training_steps",
 }
+
+
+def as_number(value: Scalar) -> float | None:
+    """A setting as a number; as text too, which is all that MLflow keeps. None for anything else.
+
+    >>> as_number("0.5"), as_number(True), as_number("small")
+    (0.5, None, None)
+    """
+    if isinstance(value, bool) or value is None:
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if isfinite(found) else None
 
 
 def loss_metrics(names: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -90,8 +107,10 @@ def parameter_settings(values: Mapping[str, Scalar]) -> dict[str, float]:
     for name, value in values.items():
         folded = fold(name)
         hit = next((i for i, p in enumerate(_PARAMETERS) if folded == p or folded.endswith(f"_{p}")), None)
-        if hit is not None and isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 1:
-            found[name] = (hit, float(value))
+        hit = -1 if name == "N" else hit
+        number = as_number(value) if hit is not None else None
+        if number is not None and number >= 1:
+            found[name] = (hit, number)
     return {n: v for n, (_, v) in sorted(found.items(), key=lambda item: (item[1][0], len(item[0])))}
 
 
@@ -101,6 +120,7 @@ def setting(config: Mapping[str, Scalar], what: str) -> tuple[str, float] | None
     found = []
     for name, value in config.items():
         last = fold(name.rpartition(".")[2])
-        if last in names and isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
-            found.append((names.index(last), len(name), name, float(value)))
+        number = as_number(value) if last in names else None
+        if number is not None and number > 0:
+            found.append((names.index(last), len(name), name, number))
     return min(found)[2:] if found else None

@@ -103,7 +103,7 @@ def _from_logs(path: Path, label: str) -> Raw:
     answers = (*read_answers(beside), *(() if beside.resolve() == Path(FILE).resolve() else read_answers(Path(FILE))))
     rows = rows_of(logged, answers, source=label)
     table = table_or_error(rows, label)
-    notes = (*table.assumed, *(f"left out {s}" for s in rows.left_out))
+    notes = (*(f"left out {s}" for s in rows.left_out), *table.assumed)
     return Raw(table.frame, label, hash_frame(table.frame), "logs", notes, replace(table, assumed=notes))
 
 

@@ -17,6 +17,7 @@ from ._curves import settled
 from ._families import counted
 from ._logged import LoggedRun, Scalar
 from ._meanings import (
+    as_number,
     loss_metrics,
     parameter_settings,
     rate_metric,
@@ -76,7 +77,7 @@ def rows_of(runs: Iterable[LoggedRun], answers: Sequence[Answer] = (), *, source
     left_out: list[str] = []
     rows = _with_loss(rows, left_out)
     if not rows:
-        return Rows(None, tuple(left_out))
+        return Rows(None, _once(left_out))
     for row in rows:
         _size(row)
         _tokens(row)
@@ -84,7 +85,12 @@ def rows_of(runs: Iterable[LoggedRun], answers: Sequence[Answer] = (), *, source
         _rate(row)
         row.said += [o.says for o in oddities_of(row.run, row.curves)]
     opened = [Open(r.run.name, r.run.kind, tuple(r.missing), r.number) for r in rows]
-    return Rows(_table(rows, source), tuple(left_out), questions(opened))
+    return Rows(_table(rows, source), _once(left_out), questions(opened))
+
+
+def _once(sentences: Sequence[str]) -> tuple[str, ...]:
+    """Each sentence once, with the number of runs it is of."""
+    return tuple(s if n == 1 else f"{s} ({n} runs)" for s, n in Counter(sentences).items())
 
 
 # -- curves ---------------------------------------------------------------------------------------------------------
@@ -234,8 +240,9 @@ def _tokens(row: _Row) -> None:
             row.said.append(f"D is '{name}' at the step of the loss")
             return
     for name, value in {**row.run.config, **row.run.final}.items():
-        if token_metrics([name]) and isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
-            row.values["D"] = float(value)
+        number = as_number(value) if name == "D" or token_metrics([name]) else None
+        if number is not None and number > 0:
+            row.values["D"] = number
             row.said.append(f"D is the setting '{name}'")
             return
     _derived_tokens(row)
@@ -261,7 +268,7 @@ def _derived_tokens(row: _Row) -> None:
     for _, value in known:
         found *= value
     row.values["D"] = found
-    listed = " x ".join(f"{n} {v:g}" for n, v in [("step", float(step)), *known, length])
+    listed = " x ".join(["step", *(f"{n} {v:g}" for n, v in [*known, length])])
     less = (
         "" if batch or len(known) > 1 else ", taken as the whole batch: no accumulation or number of devices is logged"
     )
@@ -269,10 +276,12 @@ def _derived_tokens(row: _Row) -> None:
 
 
 def _compute(row: _Row) -> None:
-    value = row.run.final.get("total_flos")
-    if value is not None and value > 0:
-        row.values["C"] = value
-        row.said.append("C is 'total_flos'")
+    for name, given in (("total_flos", row.run.final.get("total_flos")), ("C", row.run.config.get("C"))):
+        value = as_number(given)
+        if value is not None and value > 0:
+            row.values["C"] = value
+            row.said.append(f"C is '{name}'")
+            return
 
 
 def _rate(row: _Row) -> None:
@@ -312,7 +321,7 @@ def _table(rows: list[_Row], source: str) -> Runs:
         check=False,
         name=source,
     )
-    return replace(made, assumed=(*_sentences(rows), *_unfinished(rows), *made.assumed))
+    return replace(made, assumed=(*_unfinished(rows), *_sentences(rows), *made.assumed))
 
 
 def _convention(rows: list[_Row]) -> str:

@@ -103,16 +103,22 @@ def of_wandb(run: Planned) -> None:
         values = {"train/loss": train, "lr": rate, "tokens_seen": step * BATCH * LENGTH}
         made.log(values if held is None else {**values, "eval/loss": held}, step=step)
     made.finish()
-    (folder,) = Path("wandb").glob(f"offline-run-*-{run.name}")
-    target = files / "wandb" / f"offline-run-20240101_000000-{run.name}"
-    target.mkdir(parents=True)
-    shutil.copy(folder / f"run-{run.name}.wandb", target)
+
+
+def keep_wandb() -> None:
+    wandb.teardown()  # what was logged is whole on the disk only now
+    for path in Path("wandb").glob("offline-run-*/*.wandb"):
+        target = files / "wandb" / f"offline-run-20240101_000000-{path.stem.removeprefix('run-')}"
+        target.mkdir(parents=True)
+        shutil.copy(path, target)
 
 
 def of_tensorboard(run: Planned) -> None:
     folder = files / "tensorboard" / run.name
     with tensorboardX.SummaryWriter(str(folder)) as writer:
-        writer.add_hparams({"num_parameters": run.N, "layers": run.layers}, {}, name=".")
+        writer.add_hparams(
+            {"num_parameters": run.N, "layers": run.layers}, {"hparam/layers": run.layers}, name="settings"
+        )
         for step, rate, train, held in run.logged():
             writer.add_scalar("train/loss", train, step)
             writer.add_scalar("lr", rate, step)
@@ -121,7 +127,7 @@ def of_tensorboard(run: Planned) -> None:
                 writer.add_scalar("val/loss", held, step)
     for path in sorted(folder.rglob("*tfevents*")):
         parts = path.name.split(".")
-        path.rename(path.with_name(".".join([*parts[:4], "machine"])))
+        path.rename(path.with_name(".".join([*parts[:4], "machine", *parts[5:]])))
 
 
 def of_mlflow(run: Planned) -> None:
@@ -222,6 +228,7 @@ write |= {"lightning": of_lightning, "console": of_console, "jsonl": of_jsonl}
 for run in runs:
     if run.kind in write:
         write[run.kind](run)
+keep_wandb()
 keep_mlflow()
 of_csv([r for r in runs if r.kind == "csv"])
 used = ("wandb", "tensorboardX", "mlflow", "transformers", "lightning")

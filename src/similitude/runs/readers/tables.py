@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from similitude._errors import DataError, SimilitudeError
 from similitude.runs._logged import LoggedRun, Scalar, flat
 from similitude.runs._meanings import loss_metrics
-from similitude.runs._roles import fold
+from similitude.runs._roles import COUNT_COLUMNS, fold
 
 from ._points import MOST_METRICS
 from ._reader import Claim, Place, reader
@@ -439,7 +439,7 @@ def _values(path: Path, column: str) -> list[str]:
 
 def _rows(path: Path, names: Sequence[str]) -> Iterator[LoggedRun]:
     """Runs of a table in which each is a row, read as `read_runs` reads it; refused where no column is a loss."""
-    from similitude.runs._read import read_runs
+    from similitude.runs._read import column_name, read_runs
 
     validation, training = loss_metrics(names)
     if not names or not (validation or training or any(fold(n) in ("loss", "ppl") for n in names)):
@@ -449,8 +449,9 @@ def _rows(path: Path, names: Sequence[str]) -> Iterator[LoggedRun]:
     except SimilitudeError as error:
         raise DataError(str(error)) from None
     labels = runs.labels("run") if "run" in runs.names else None
-    columns = {n: runs.frame[n].to_list() for n in runs.names if n not in (runs.output, "run")}
-    loss = runs.column(runs.output)
+    called = {"N": name if fold(name := column_name(runs, "N")) in COUNT_COLUMNS else "N"} if "N" in runs.names else {}
+    columns = {called.get(n, n): runs.frame[n].to_list() for n in runs.names if n not in (runs.output, "run")}
+    loss, metric = runs.column(runs.output), column_name(runs, runs.output)
     for i in range(len(runs)):
         name = labels[i] if labels is not None and labels[i] else f"{path.stem} row {runs.row_numbers[i]}"
         config = {k: v[i] if isinstance(v[i], (str, int, float, bool)) else None for k, v in columns.items()}
@@ -460,7 +461,7 @@ def _rows(path: Path, names: Sequence[str]) -> Iterator[LoggedRun]:
             name=str(name),
             source=str(path),
             config=config,
-            final={runs.output: float(loss[i])},
+            final={metric: float(loss[i])},
             state="crashed" if runs.censored[i] else "finished",
             assumed=runs.assumed if i == 0 else (),
         )

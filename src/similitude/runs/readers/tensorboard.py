@@ -31,6 +31,7 @@ __all__ = ["tensorboard"]
 PARTS = ("train", "validation", "valid", "val", "eval", "test")  # folders that Keras and others give each part of a run
 _GENERIC = re.compile(r"(version_\d+|events|tb|tensorboard|logs?|runs?|train|summaries)", re.IGNORECASE)
 _STAMP = re.compile(r"\d{10}\.\d+")  # the folder in which PyTorch's add_hparams puts settings
+_SESSION = 1 << 16  # bytes that the settings of a run have at most
 _USUAL = re.compile(r"events\.out\.tfevents\.\d+\.(?!.*\.(?:csv|json|gz|zip)$)")
 HPARAMS = "_hparams_/"
 _KINDS = {
@@ -53,7 +54,11 @@ _COUNTED = (7, 10, 11)  # and of varints: int, int64, bool
 def _sniff(place: Place) -> Iterator[Claim]:
     """A folder with event files, and those of its parts and of its settings."""
     own = [n for n in place.files if _is_events(place.path / n, place.head(n) if "tfevents" in n else b"")]
-    below = [f for f in place.folders if f.casefold() in PARTS or (own and _STAMP.fullmatch(f))]
+    below = [
+        f
+        for f in place.folders
+        if f.casefold() in PARTS or (own and (_STAMP.fullmatch(f) or _is_session(place.path / f)))
+    ]
     more = [
         p
         for f in below
@@ -70,6 +75,21 @@ def _is_events(path: Path, head: bytes) -> bool:
     if _USUAL.match(path.name):
         return True
     return "tfevents" in path.name and (b"brain.Event:" in head[:64] or len(head) < 12)
+
+
+def _is_session(folder: Path) -> bool:
+    """Whether a folder holds settings that were logged of the run above it: a session with its end, and no curve."""
+    files = _listed(folder)
+    if not files or any(p.is_symlink() or not p.is_file() or p.stat().st_size > _SESSION for p in files):
+        return False
+    if not all(_is_events(p, head := head_of(p, _SESSION)) and HPARAMS.encode() in head for p in files):
+        return False
+    seen = _Seen()
+    try:
+        counts = [n for frame in _points(files, folder, seen) for n in frame["metric"].value_counts()["count"]]
+    except DataError:
+        return False
+    return bool(seen.config) and seen.status is not None and max(counts, default=1) == 1
 
 
 def _listed(folder: Path) -> list[Path]:
