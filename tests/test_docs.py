@@ -73,3 +73,11 @@ def test_every_page_is_run():
     generated = {"papers.md", "api.md", "cli.md"}
     without_code = {"decisions.md"}
     assert written - generated - without_code == {FIRST, *OTHERS}
+
+
+def test_the_page_of_logs_names_every_reader_and_what_it_was_tested_on():
+    from similitude.runs.readers import READERS
+
+    page = (DOCS / "howto" / "logs.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([\w-]+)` \|.*\| ([^|]+) \|$", page, re.M))
+    assert rows == {r.name: r.verified or "unverified" for r in READERS}
