@@ -6,14 +6,18 @@ Infinite values are kept by the SQLite store as the largest number there is, NaN
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from similitude._errors import DataError
 from similitude.runs._logged import LoggedRun, Scalar
+from similitude.runs._peek import SQLITE, peek
 
 from ._points import MOST_METRICS, Collector
 from ._reader import Claim, Place, document, head_of, reader
@@ -25,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["mlflow"]
 
-MAGIC = b"SQLite format 3\x00"
 HEADING = 1 << 16
 LONGEST = 16 << 20  # bytes of a row
 STEPS = 1 << 16  # of SQLite's machine, between looks at how many there were
@@ -44,7 +47,7 @@ _OWN = "mlflow."
 def _sniff(place: Place) -> Iterator[Claim]:
     """A database with MLflow's tables, or the folder of a run."""
     for name in place.files:
-        if name == "mlflow.db" or (place.head(name).startswith(MAGIC) and _has_tables(place.path / name)):
+        if name == "mlflow.db" or (place.head(name).startswith(SQLITE) and _has_tables(place.path / name)):
             yield place.claim(name)
     if (
         "meta.yaml" in place.files
@@ -70,18 +73,34 @@ def _made(name: str, identity: str, experiment: str, **more: Any) -> LoggedRun:
 # -- the SQLite store -----------------------------------------------------------------------------------------------
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    """Read-only, so that a store in use is not touched; nothing in its schema is trusted."""
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Read-only, so that a store in use is not touched and nothing is made beside it; nothing in its schema is trusted.
+
+    SQLite makes an index beside a store with a log, a `-shm` beside its `-wal`. Where the index is there, somebody has
+    the store open, and it is used; where neither is there, the store is read alone; where the log was left without its
+    index, by a copy or a crash, both are copied and read elsewhere.
+    """
+    log, index = (path.with_name(f"{path.name}-{end}") for end in ("wal", "shm"))
+    if index.exists() or not log.exists():
+        alone = not index.exists() and peek(path, 20)[18:] == b"\x02\x02"
+        with closing(_connected(path, "&immutable=1" if alone else "")) as database:
+            yield database
+        return
+    with TemporaryDirectory() as folder:
+        for file in (path, log):
+            shutil.copyfile(file, Path(folder) / file.name)
+        with closing(_connected(Path(folder) / path.name, "")) as database:
+            yield database
+
+
+def _connected(path: Path, more: str) -> sqlite3.Connection:
     import sqlite3
 
-    with open(path, "rb") as stream:
-        logged = stream.read(20)[18:] == b"\x02\x02"
-    # nobody has a store open whose log is not there: SQLite need not make one beside it
-    alone = "&immutable=1" if logged and not path.with_name(f"{path.name}-wal").exists() else ""
-    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True, timeout=10)
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{more}", uri=True, timeout=10)
     try:
         database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
-        database.set_progress_handler(_Bound(path.stat().st_size), STEPS)
+        database.set_progress_handler(_Bound(_size(path)), STEPS)
         database.execute("pragma trusted_schema = off")
         database.execute("pragma cell_size_check = on")
         database.execute("pragma temp_store = memory")
@@ -91,6 +110,12 @@ def _open(path: Path) -> sqlite3.Connection:
     database.row_factory = sqlite3.Row
     database.text_factory = lambda data: data.decode("utf-8", "replace")
     return database
+
+
+def _size(path: Path) -> int:
+    """Bytes of a store and its log."""
+    log = path.with_name(f"{path.name}-wal")
+    return path.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
 
 class _Bound:
@@ -106,10 +131,9 @@ class _Bound:
 
 def _has_tables(path: Path) -> bool:
     import sqlite3
-    from contextlib import closing
 
     try:
-        with closing(_open(path)) as database:
+        with _opened(path) as database:
             found = database.execute("select name from sqlite_master where type = 'table'").fetchmany(10_000)
     except (sqlite3.Error, OSError, UnicodeDecodeError):
         return _looks_so(path)
@@ -124,10 +148,9 @@ def _looks_so(path: Path) -> bool:
 
 def _database(path: Path) -> Iterator[LoggedRun]:
     import sqlite3
-    from contextlib import closing
 
     try:
-        with closing(_open(path)) as database:
+        with _opened(path) as database:
             rows = database.execute(
                 "select run_uuid, runs.name, status, start_time, end_time, runs.lifecycle_stage,"
                 " experiments.name as experiment from runs left join experiments using (experiment_id)"
@@ -201,11 +224,10 @@ def _seconds(milliseconds: Any) -> float | None:
 def _points_of_database(path: Path, identity: str) -> Callable[[], Iterator[pl.DataFrame]]:
     def chunks() -> Iterator[pl.DataFrame]:
         import sqlite3
-        from contextlib import closing
 
         collector = Collector()
         try:
-            with closing(_open(path)) as database:
+            with _opened(path) as database:
                 rows = database.execute(
                     "select key, step, timestamp, value, is_nan from metrics where run_uuid = ? order by rowid",
                     (identity,),
