@@ -268,6 +268,7 @@ class Trainer:
     process: subprocess.Popen[Any]
     out: Path
     err: Path
+    resumed: str = ""  # name of the run it begins with
 
     def said(self) -> list[tuple[str, str]]:
         """What happened, and to which run."""
@@ -288,7 +289,7 @@ class Trainers:
         command = [sys.executable, __file__, "trainer", str(self.path), label, str(self.chance.randrange(1 << 30))]
         with open(out, "w") as stdout, open(err, "w") as stderr:
             process = subprocess.Popen([*command, *(resumed or ("-1", "0", "-", "0"))], stdout=stdout, stderr=stderr)
-        self.all.append(Trainer(process, out, err))
+        self.all.append(Trainer(process, out, err, resumed[2] if resumed else ""))
         return self.all[-1]
 
     def kill(self, places: list[int], report: Report) -> None:
@@ -309,6 +310,7 @@ class Trainers:
         """New ones in the place of the killed; some go on with a run that was stopped."""
         for place in places:
             resumed: tuple[str, ...] = ()
+            stopped = [s for s in stopped if s[2] not in (one.resumed for one in self.now)]
             if stopped and self.chance.random() < 0.5:
                 resumed = stopped.pop(self.chance.randrange(len(stopped)))
                 report.resumed += 1
@@ -407,7 +409,7 @@ def wrong_points(name: str, curves: pl.DataFrame, total: int) -> str:
     return "" if curves.height == 2 * total else f"{curves.height} points; expected {2 * total}"
 
 
-def tracking(times: int, chance: random.Random, folder: Path, longest: float = 3.0) -> Report:
+def tracking(times: int, chance: random.Random, folder: Path, longest: float = 6.0) -> Report:
     """Four processes that track; one or all of them killed, and begun again."""
     report = Report("track")
     path = folder / "tracked.db"

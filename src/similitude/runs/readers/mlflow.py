@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -156,27 +156,31 @@ def _database(path: Path) -> Iterator[LoggedRun]:
                 " experiments.name as experiment from runs left join experiments using (experiment_id)"
                 " order by start_time, run_uuid"
             ).fetchmany(MOST_METRICS)
-            deleted = sum(row["lifecycle_stage"] == "deleted" for row in rows)
-            kept = [row for row in rows if row["lifecycle_stage"] != "deleted"]
+            deleted = [_word(row["name"]) or _word(row["run_uuid"]) for row in rows if _is_deleted(row)]
+            kept = [row for row in rows if not _is_deleted(row)]
             if not kept:
                 raise DataError(f"{path.name} holds no run" + (f" but {_deleted(deleted)}" if deleted else ""))
             for i, row in enumerate(kept):
-                yield _row(database, path, row, deleted if i == 0 else 0)
+                yield _row(database, path, row, deleted if i == 0 else [])
     except (sqlite3.Error, UnicodeDecodeError) as error:
         raise _refusal(path, error) from None
 
 
-def _refusal(path: Path, error: Exception) -> DataError:
+def _refusal(path: Path, error: Exception, of: str = "") -> DataError:
     """What SQLite says, with what it means where that is not plain."""
     import sqlite3
 
     said = "its schema is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
     if isinstance(error, sqlite3.OperationalError) and said == "interrupted":
         said = "reading it does not come to an end, its pages lead in circles"
-    return DataError(f"{path.name} cannot be read as a store of MLflow: {said}")
+    return DataError(f"{path.name}{of} cannot be read as a store of MLflow: {said}")
 
 
-def _row(database: sqlite3.Connection, path: Path, row: sqlite3.Row, deleted: int) -> LoggedRun:
+def _is_deleted(row: sqlite3.Row) -> bool:
+    return row["lifecycle_stage"] == "deleted"
+
+
+def _row(database: sqlite3.Connection, path: Path, row: sqlite3.Row, deleted: Sequence[str]) -> LoggedRun:
     identity = row["run_uuid"]
     params = database.execute("select key, value from params where run_uuid = ?", (identity,)).fetchmany(MOST_METRICS)
     tags = database.execute("select key, value from tags where run_uuid = ?", (identity,)).fetchmany(MOST_METRICS)
@@ -188,7 +192,7 @@ def _row(database: sqlite3.Connection, path: Path, row: sqlite3.Row, deleted: in
         _word(row["experiment"]),
         source=str(path),
         config=config,
-        points=_points_of_database(path, identity),
+        points=_points_of_database(path, identity, _word(row["name"]) or _word(identity)),
         state=STATES.get(_word(row["status"]), "unknown"),
         started=_seconds(row["start_time"]),
         ended=_seconds(row["end_time"]),
@@ -197,8 +201,10 @@ def _row(database: sqlite3.Connection, path: Path, row: sqlite3.Row, deleted: in
     )
 
 
-def _deleted(count: int) -> str:
-    return f"{count} deleted run{'s' if count > 1 else ''}"
+def _deleted(names: Sequence[str]) -> str:
+    """The first three by name."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{len(names)} deleted run{'s' if len(names) > 1 else ''}, {', '.join(n[:60] for n in names[:3])}{more}"
 
 
 def _word(value: Any) -> str:
@@ -221,7 +227,7 @@ def _seconds(milliseconds: Any) -> float | None:
     return milliseconds / 1000 if isinstance(milliseconds, (int, float)) else None
 
 
-def _points_of_database(path: Path, identity: str) -> Callable[[], Iterator[pl.DataFrame]]:
+def _points_of_database(path: Path, identity: Any, name: str) -> Callable[[], Iterator[pl.DataFrame]]:
     def chunks() -> Iterator[pl.DataFrame]:
         import sqlite3
 
@@ -235,13 +241,14 @@ def _points_of_database(path: Path, identity: str) -> Callable[[], Iterator[pl.D
                 for key, step, time, value, nan in rows:
                     if not isinstance(value, (int, float)) or not isinstance(step, (int, type(None))):
                         raise DataError(
-                            f"{path.name}: a point of '{_word(key)[:60]}' is no number; expected step and value"
+                            f"{path.name}, run '{name[:60]}': a point of '{_word(key)[:60]}' is no number;"
+                            " expected step and value"
                         )
                     collector.add(_word(key), step, _seconds(time), math.nan if nan else _value(value))
                     if collector.full:
                         yield from collector.take()
         except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise _refusal(path, error) from None
+            raise _refusal(path, error, f", run '{name[:60]}',") from None
         yield from collector.take()
 
     return chunks

@@ -61,14 +61,14 @@ class LiveWriter:
 
     def resume(self, number: int) -> int:
         """Go on with a run whose process died: its last step. ArgumentError where it is not there or is alive."""
-        rows = [r for r in live_runs(self.store) if r.number == number]
-        if not rows:
-            raise ArgumentError(f"{self.store.path} has no run {number} that could be resumed")
-        if rows[0].alive and rows[0].pid != os.getpid():
-            raise ArgumentError(
-                f"run {number} is still tracked by process {rows[0].pid} on {rows[0].host}; end it first"
-            )
-        with self._writing():
+        with self._writing():  # two that ask at once are told one after the other
+            rows = [r for r in live_runs(self.store) if r.number == number]
+            if not rows:
+                raise ArgumentError(f"{self.store.path} has no run {number} that could be resumed")
+            if rows[0].alive and rows[0].pid != os.getpid():
+                raise ArgumentError(
+                    f"run {number} is still tracked by process {rows[0].pid} on {rows[0].host}; end it first"
+                )
             self._own(number)
             self._database.execute("update run set state = 'running' where id = ?", (number,))
         return self.store._one("select coalesce(max(step), -1) from live_point where run = ?", number)
