@@ -176,7 +176,7 @@ def said_of(tmp_path, steps, names=("_step", "_runtime", "_timestamp")) -> str:
     return " ".join(run.assumed)
 
 
-@pytest.mark.parametrize(("rows", "samples"), [(2000, 300), (1234, 500), (10_000, 1700), (700, 480), (5000, 130)])
+@pytest.mark.parametrize(("rows", "samples"), [(2000, 300), (1234, 500), (10_000, 1700), (700, 480), (5000, 137)])
 def test_a_history_sampled_evenly_is_said(tmp_path, rows, samples):
     steps = np.linspace(0, rows - 1, samples).astype(int).tolist()
     said = said_of(tmp_path, steps)
