@@ -379,8 +379,9 @@ class Watcher:
         for live in live_runs(store):
             if live.run.state != ("running" if live.alive else "unknown"):
                 self.report.wrong.append(f"{live.run.name} is shown as {live.run.state}")
-            if live.number in self.stopped and not live.alive:
-                stopped[live.number] = self.stopped[live.number]
+            count = store._one("select count(*) from live_point where run = ?", live.number)
+            if not live.alive and self.stopped.get(live.number, ("", ""))[1] == str(count // 2):
+                stopped[live.number] = self.stopped[live.number]  # as it was when it was last looked at
                 continue
             points = live.run.curves()
             if said := wrong_points(live.run.name, points, points.height // 2):
