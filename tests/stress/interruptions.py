@@ -149,11 +149,12 @@ def contents(store: Store, tracked: bool = False) -> dict[str, str]:
 
 @dataclass
 class Logs:
-    """A folder of logs, what an undisturbed import makes of it, and how long that takes."""
+    """A folder of logs, what an undisturbed import makes of it, how long that takes, and how long it writes."""
 
     folder: Path
     contents: dict[str, str]
     seconds: float
+    writing: float
 
 
 def prepared(folder: Path, steps: int, count: int) -> Logs:
@@ -161,11 +162,12 @@ def prepared(folder: Path, steps: int, count: int) -> Logs:
     write_logs(folder / "logs", steps, count)
     seconds = import_whole(folder / "logs", folder / "whole.db")
     with Store(folder / "whole.db") as store:
-        return Logs(folder / "logs", contents(store), seconds)
+        times = [p.stat().st_mtime for p in store.folder.glob("??/*")]
+        return Logs(folder / "logs", contents(store), seconds, 1.2 * (max(times) - min(times)))
 
 
 def imports(times: int, chance: random.Random, folder: Path, steps: int = 400, count: int = 28) -> Report:
-    """Imports killed within the time they take, the logs grown now and then; then imported to the end."""
+    """Imports killed within the time they take, or that they write; then imported to the end, and logs that grew."""
     report = Report("import")
     short, grown = (prepared(folder / n, s, count) for n, s in (("short", steps), ("grown", 2 * steps)))
     place = 0
@@ -177,7 +179,7 @@ def imports(times: int, chance: random.Random, folder: Path, steps: int = 400, c
             for key, value in logs.contents.items():
                 known.setdefault(key, set()).add(value)
             for _ in range(chance.randint(1, 3)):
-                if report.kills < times:
+                if report.kills < times and _is_open(logs, at / "s.db"):
                     _kill_an_import(logs, known, at / "s.db", chance, report)
             if ends:
                 _finish_an_import(logs, at / "s.db", report)
@@ -185,10 +187,31 @@ def imports(times: int, chance: random.Random, folder: Path, steps: int = 400, c
     return report
 
 
+def _is_open(logs: Logs, path: Path) -> bool:
+    """Whether there is anything left to import."""
+    if not path.exists():
+        return True
+    with Store(path) as store:
+        return contents(store) != logs.contents
+
+
+def _wait(logs: Logs, path: Path, chance: random.Random) -> None:
+    """A moment of the whole import, or, as that is mostly start and reading, of the time that it writes."""
+    if chance.random() < 0.4:
+        time.sleep(chance.uniform(0, logs.seconds))
+        return
+    begun, curves = time.time(), path.with_name("s.curves")
+    while time.time() - begun < 5 * logs.seconds + 5:
+        if any(p.stat().st_mtime > begun for p in curves.glob("??")):
+            break
+        time.sleep(0.002)
+    time.sleep(chance.uniform(0, logs.writing))
+
+
 def _kill_an_import(logs: Logs, known: dict[str, set[str]], path: Path, chance: random.Random, report: Report) -> None:
     before = _visible(path, known, report) if path.exists() else {}
     process = importing(logs.folder, path)
-    time.sleep(chance.uniform(0, logs.seconds))
+    _wait(logs, path, chance)
     process.kill()
     process.communicate()
     report.kills, report.killed = report.kills + 1, report.killed + 1
@@ -200,7 +223,7 @@ def _kill_an_import(logs: Logs, known: dict[str, set[str]], path: Path, chance: 
     to_do = {k for k, v in logs.contents.items() if before.get(k) != v}
     done = {k for k in to_do if after.get(k) == logs.contents[k]}
     moment = "before the first run" if not done else "after the last" if done == to_do else "between runs"
-    report.moments[moment if to_do else "with nothing to do"] += 1
+    report.moments[moment] += 1
 
 
 def _visible(path: Path, known: dict[str, set[str]], report: Report) -> dict[str, str]:
