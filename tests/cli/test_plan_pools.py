@@ -62,6 +62,8 @@ def test_what_cannot_be_answered(path, run, tmp_path):
         assert ended.code == 3, ended.err
         assert said in ended.err
         assert len(ended.err.strip().splitlines()) == 1
+    for asked in (("--samples", "-3"), ("--flop", "1e18"), ("--flop", "1e18", "--flop-per-sample", "0")):
+        assert run("plan", "pools", tmp_path / "absent.csv", *asked).code == 2  # before anything is read
     assert run("plan", "pools", path).code == 2
     assert run("plan", "pools", path, "--flop", "1e18").code == 2
     assert run("plan", "pools", path, "--samples", "10M", "--half-life", "cleen=2").code == 2

@@ -86,7 +86,7 @@ BROKEN = [
     (PLAIN, "run-a.wandb", 3, "run-a.wandb does not begin as a .wandb file does"),
     (PLAIN, "run-a.wandb", 40, "has no record of a run: the file ends within a record at byte 7; what comes before"),
     (EVENTS, f"a/{TFEVENTS}", 0, "holds no event"),
-    (EVENTS, f"a/{TFEVENTS}", 9, "holds no event: "),
+    (EVENTS, f"a/{TFEVENTS}", 9, f"{TFEVENTS} holds no event: the file ends within a record"),
     (EVENTS, f"a/{TFEVENTS}", 20, "the file ends within a record at byte 0; what comes before is read"),
     (EVAL, "a.eval", 0, "a.eval is no complete zip archive"),
     (EVAL, "a.eval", 3, "a.eval is no complete zip archive"),
@@ -691,6 +691,43 @@ def test_a_store_is_not_written_to(folder):
     read_logs(folder)
     assert {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()} == before
     assert path.name in before
+
+
+def test_a_log_without_its_index_is_read_and_no_index_is_made(folder):
+    """As a copy of a store in use leaves it: the newest is in the log alone."""
+    path = changed(folder, "pragma journal_mode = wal")
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("update runs set name = 'in the log'")
+    kept = {p.name: p.read_bytes() for p in folder.glob("mlflow.db*") if not p.name.endswith("-shm")}
+    writer.close()
+    assert set(kept) == {"mlflow.db", "mlflow.db-wal"}
+    for name, data in kept.items():
+        (folder / name).write_bytes(data)
+    logs = read_logs(folder)
+    assert "in the log" in [r.name for r in logs.runs]
+    assert any(r.curves().height for r in logs.runs if r.name == "in the log")
+    assert {p.name: p.read_bytes() for p in folder.glob("mlflow.db*")} == kept
+
+
+def test_a_store_that_is_open_is_read_with_its_log(folder):
+    path = changed(folder, "pragma journal_mode = wal")
+    writer = sqlite3.connect(path, isolation_level=None)
+    writer.execute("update runs set name = 'in the log'")
+    assert "in the log" in [r.name for r in read_logs(folder).runs]
+    writer.execute("update runs set name = 'later'")
+    writer.close()
+    assert "later" in [r.name for r in read_logs(folder).runs]
+
+
+def test_what_is_left_out_of_a_store_names_the_run(folder):
+    changed(
+        folder,
+        "update metrics set value = 'high' where run_uuid = (select run_uuid from runs where name = 'sql-nested')",
+        "update runs set lifecycle_stage = 'deleted' where name = 'sql-failed'",
+    )
+    said = read_logs(folder).left_out
+    assert any(s.startswith("mlflow.db, run 'sql-nested': a point of '") for s in said), said
+    assert any("2 deleted runs, sql-failed, sql-deleted" in s for s in said), said
 
 
 def test_a_damaged_store_by_another_name_is_said(folder):

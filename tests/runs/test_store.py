@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import sqlite3
@@ -309,6 +310,81 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path):
         subprocess.run(["umount", str(disk)], check=True)
 
 
+FILLED = """
+import sys, similitude as sim
+from similitude.runs.store._live import LiveWriter
+with sim.Store(sys.argv[1], create=False) as store:
+    print(len(store), len(store.check()))
+try:
+    LiveWriter(sys.argv[1])
+except sim.SimilitudeError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a full disk is made by mounting a small one")
+def test_a_store_on_a_full_disk_is_opened_though_its_log_has_no_index(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=900k", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("no small disk can be mounted here")
+    try:
+        killed = IMPORT + "    import os; os.kill(os.getpid(), 9)"
+        subprocess.run([sys.executable, "-c", killed, "0", "5", str(disk / "s.db")], stdout=subprocess.DEVNULL)
+        (disk / "s.db-shm").unlink()
+        with open(disk / "filled", "wb", buffering=0) as stream, contextlib.suppress(OSError):
+            while True:
+                stream.write(bytes(1 << 12))
+        told = subprocess.run([sys.executable, "-c", FILLED, str(disk / "s.db")], capture_output=True, text=True)
+        assert told.stdout.splitlines()[0] == "5 0", told.stderr
+        assert "the disk is full" in told.stdout
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_tidying_does_not_take_what_another_process_is_about_to_tell_of(store, tmp_path, monkeypatch):
+    """Curves are on disk before the run is in the database: in between they belong to no run."""
+    write = Store._write
+
+    def tidied(self, run):
+        written = write(self, run)
+        monkeypatch.setattr(Store, "_write", write)
+        with Store(store.path) as other:
+            assert "belongs to no run" in other.check()[0]
+            other.check(tidy=True)
+        assert not list(store.folder.glob("??/*"))
+        return written
+
+    monkeypatch.setattr(Store, "_write", tidied)
+    store.add([logged()])
+    assert store.check() == ()
+    writer = LiveWriter(store.path)
+    number = writer.begin(LoggedRun("track", "k", "tracked", "x"))
+    writer.append(number, [("loss", 1, None, 7.0)])
+    store.remove("a")
+    monkeypatch.setattr(Store, "_write", tidied)
+    writer.finish(number)
+    writer.close()
+    assert store.check() == ()
+    assert store["tracked"].curves()["value"].to_list() == [7.0]
+
+
+def test_curves_of_a_run_that_another_process_tracks_are_no_strays(store):
+    script = (
+        "import sys; from similitude.runs.store._live import LiveWriter; from similitude.runs import LoggedRun\n"
+        "w = LiveWriter(sys.argv[1]); w.begin(LoggedRun('track', 'k', 'up', 'x')); print('up', flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(store.path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "up\n"
+        store._write(logged())
+        assert store.check(tidy=True) == store.check() == ()
+        process.communicate("\n")
+    assert "belongs to no run" in store.check()[0]
+
+
 # -- under way ------------------------------------------------------------------------------------------------------
 
 
@@ -360,3 +436,22 @@ def test_points_in_parts_are_read_in_bounded_pieces(store, monkeypatch):
     assert max(p.height for p in pieces) <= 1300
     assert pl.concat(pieces)["value"].to_list() == [float(i) for i in range(10_500)]
     assert pieces[0].schema == pl.Schema(points_schema())
+
+
+WATCH = "import sys, similitude as sim\nwith sim.Store(sys.argv[1]) as store: len(store)"
+
+
+def test_looking_at_a_store_in_use_does_not_let_go_of_it(store):
+    """What another process may remove once it takes the store for one that nobody has open."""
+    from similitude.runs.store import is_store
+
+    store.add([logged()])
+    log = store.path.with_name("similitude.db-wal")
+    before = log.stat().st_ino
+    for look in (is_store, sim.read_logs, lambda path: Store(path).close(), lambda path: sim.read_logs(path.parent)):
+        look(store.path)
+        subprocess.run([sys.executable, "-c", WATCH, str(store.path)], check=True)
+        assert log.stat().st_ino == before, look
+        store.add([logged("b", [("loss", 1, None, 1.0)])])
+    with sqlite3.connect(f"file:{store.path}?mode=ro", uri=True) as other:
+        assert other.execute("select count(*) from runs").fetchone() == (2,)

@@ -49,18 +49,21 @@ def command(runs: str, page: str | None, as_json: bool, **options: Any) -> None:
     error it reached. Each pool must have runs of more than one epoch.
     """
     from similitude.planning import fit_pools, pools
+    from similitude.planning._pools import pool_budgets
     from similitude.runs import read_runs
 
     check_target(page)
     asked = {k: None if options[k] is None else _parse.listed(options[k]) for k in ("samples", "flop")}
     if (asked["samples"] is None) == (asked["flop"] is None):
         raise ArgumentError("a budget is missing: --samples, or --flop with --flop-per-sample")
+    pool_budgets(asked["samples"], asked["flop"], options["flop_per_sample"])  # refused before anything is read
+    lives = _lives(options["half_life"])
     table = read_runs(runs, loss=options["error"], check=False)
     table = table.where(options["where"]) if options["where"] else table
     columns = {"pool": options["pool"], "samples": options["seen"], "unique": options["unique"]}
     more = {k: options[k] for k in ("floor", "unit", "level", "seed")}
     with working("fitting the utility of pools"):
-        found = fit_pools(table, **columns, half_life=_lives(options["half_life"]), **more)
+        found = fit_pools(table, **columns, half_life=lives, **more)
         rest = {k: options[k] for k in ("flop_per_sample", "every", "level", "seed")}
         made = pools(found, asked["samples"], flop=asked["flop"], **rest)
     write_page([made], page)

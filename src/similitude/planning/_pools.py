@@ -20,7 +20,7 @@ from similitude.planning._pool_law import falls
 from similitude.planning._pool_views import choice_section
 from similitude.planning._result import Result, plain
 
-__all__ = ["PoolBudget", "PoolChange", "PoolChoice", "PoolSet", "pools"]
+__all__ = ["PoolBudget", "PoolChange", "PoolChoice", "PoolSet", "pool_budgets", "pools"]
 
 EVERY = 10  # pools up to which every union is tried
 GRID = 241  # budgets at which changes of the best union are looked for
@@ -140,7 +140,7 @@ def pools(
     """
     if not isinstance(data, DataPools):
         raise ArgumentError("pools takes the pools of fit_pools, or of DataPools.known")
-    asked = _budgets(samples, flop, flop_per_sample)
+    asked = pool_budgets(samples, flop, flop_per_sample)
     if not 0 < level < 1:
         raise ArgumentError(f"level = {level:g}: it must lie between 0 and 1, such as 0.9")
     every = len(data.pools) <= EVERY if every is None else every
@@ -164,8 +164,8 @@ def pools(
     )  # fmt: skip
 
 
-def _budgets(samples: Any, flop: Any, flop_per_sample: Any) -> list[tuple[float, float | None]]:
-    """(samples, FLOP or None) of each budget, in order of size."""
+def pool_budgets(samples: Any, flop: Any, flop_per_sample: Any) -> list[tuple[float, float | None]]:
+    """(samples, FLOP or None) of each budget, in order of size; ArgumentError for budgets that are none."""
     if (samples is None) == (flop is None):
         raise ArgumentError("a budget is missing: give samples=, or flop= with flop_per_sample=")
     each = amount("flop_per_sample", flop_per_sample, "compute")

@@ -16,6 +16,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from similitude._errors import DataError
 
+from ._peek import SQLITE, peek
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -30,7 +32,7 @@ _NOT_READ = (
     (b"PK\x03\x04", "a zip archive or an Excel workbook"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
     (b"\x89HDF", "an HDF5 file"),
-    (b"SQLite format 3\x00", "an SQLite database"),
+    (SQLITE, "an SQLite database"),
     (b"\xfd7zXZ", "an xz archive"),
     (b"BZh", "a bzip2 archive"),
     (b"\x28\xb5\x2f\xfd", "a zstandard archive"),
@@ -86,8 +88,7 @@ def _is_log(path: Path) -> bool:
         return True
     if ".tfevents." in path.name:
         return True
-    with open(path, "rb") as stream:
-        return stream.read(16) == b"SQLite format 3\x00"
+    return peek(path, 16) == SQLITE
 
 
 def _from_logs(path: Path, label: str) -> Raw:

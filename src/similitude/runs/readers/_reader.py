@@ -8,6 +8,7 @@ from pathlib import Path
 
 from similitude._errors import DataError
 from similitude.runs._logged import LoggedRun
+from similitude.runs._peek import peek
 
 __all__ = ["HEAD", "Claim", "Place", "Reader", "head_of", "named", "reader"]
 
@@ -36,8 +37,7 @@ class Place:
         """The first 64 KB of a file; empty where it cannot be read, and why in `unreadable`."""
         if name not in self._heads:
             try:
-                with open(self.path / name, "rb") as stream:
-                    self._heads[name] = stream.read(HEAD)
+                self._heads[name] = peek(self.path / name, HEAD)
             except OSError as error:
                 self._heads[name] = b""
                 self.unreadable[name] = error.strerror or str(error)
@@ -97,8 +97,7 @@ def named(*endings: str, has: Sequence[bytes] = ()) -> Callable[[Place], Iterato
 def head_of(path: Path, size: int = HEAD) -> bytes:
     """The first bytes of a file; empty where it cannot be read."""
     try:
-        with open(path, "rb") as stream:
-            return stream.read(size)
+        return peek(path, size)
     except OSError:
         return b""
 

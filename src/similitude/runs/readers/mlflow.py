@@ -6,14 +6,18 @@ Infinite values are kept by the SQLite store as the largest number there is, NaN
 from __future__ import annotations
 
 import math
+import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from similitude._errors import DataError
 from similitude.runs._logged import LoggedRun, Scalar
+from similitude.runs._peek import SQLITE, peek
 
 from ._points import MOST_METRICS, Collector
 from ._reader import Claim, Place, document, head_of, reader
@@ -25,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["mlflow"]
 
-MAGIC = b"SQLite format 3\x00"
 HEADING = 1 << 16
 LONGEST = 16 << 20  # bytes of a row
 STEPS = 1 << 16  # of SQLite's machine, between looks at how many there were
@@ -44,7 +47,7 @@ _OWN = "mlflow."
 def _sniff(place: Place) -> Iterator[Claim]:
     """A database with MLflow's tables, or the folder of a run."""
     for name in place.files:
-        if name == "mlflow.db" or (place.head(name).startswith(MAGIC) and _has_tables(place.path / name)):
+        if name == "mlflow.db" or (place.head(name).startswith(SQLITE) and _has_tables(place.path / name)):
             yield place.claim(name)
     if (
         "meta.yaml" in place.files
@@ -70,18 +73,34 @@ def _made(name: str, identity: str, experiment: str, **more: Any) -> LoggedRun:
 # -- the SQLite store -----------------------------------------------------------------------------------------------
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    """Read-only, so that a store in use is not touched; nothing in its schema is trusted."""
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Read-only, so that a store in use is not touched and nothing is made beside it; nothing in its schema is trusted.
+
+    SQLite makes an index beside a store with a log, a `-shm` beside its `-wal`. Where the index is there, somebody has
+    the store open, and it is used; where neither is there, the store is read alone; where the log was left without its
+    index, by a copy or a crash, both are copied and read elsewhere.
+    """
+    log, index = (path.with_name(f"{path.name}-{end}") for end in ("wal", "shm"))
+    if index.exists() or not log.exists():
+        alone = not index.exists() and peek(path, 20)[18:] == b"\x02\x02"
+        with closing(_connected(path, "&immutable=1" if alone else "")) as database:
+            yield database
+        return
+    with TemporaryDirectory() as folder:
+        for file in (path, log):
+            shutil.copyfile(file, Path(folder) / file.name)
+        with closing(_connected(Path(folder) / path.name, "")) as database:
+            yield database
+
+
+def _connected(path: Path, more: str) -> sqlite3.Connection:
     import sqlite3
 
-    with open(path, "rb") as stream:
-        logged = stream.read(20)[18:] == b"\x02\x02"
-    # nobody has a store open whose log is not there: SQLite need not make one beside it
-    alone = "&immutable=1" if logged and not path.with_name(f"{path.name}-wal").exists() else ""
-    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{alone}", uri=True, timeout=10)
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{more}", uri=True, timeout=10)
     try:
         database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
-        database.set_progress_handler(_Bound(path.stat().st_size), STEPS)
+        database.set_progress_handler(_Bound(_size(path)), STEPS)
         database.execute("pragma trusted_schema = off")
         database.execute("pragma cell_size_check = on")
         database.execute("pragma temp_store = memory")
@@ -91,6 +110,12 @@ def _open(path: Path) -> sqlite3.Connection:
     database.row_factory = sqlite3.Row
     database.text_factory = lambda data: data.decode("utf-8", "replace")
     return database
+
+
+def _size(path: Path) -> int:
+    """Bytes of a store and its log."""
+    log = path.with_name(f"{path.name}-wal")
+    return path.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
 
 class _Bound:
@@ -106,10 +131,9 @@ class _Bound:
 
 def _has_tables(path: Path) -> bool:
     import sqlite3
-    from contextlib import closing
 
     try:
-        with closing(_open(path)) as database:
+        with _opened(path) as database:
             found = database.execute("select name from sqlite_master where type = 'table'").fetchmany(10_000)
     except (sqlite3.Error, OSError, UnicodeDecodeError):
         return _looks_so(path)
@@ -124,36 +148,39 @@ def _looks_so(path: Path) -> bool:
 
 def _database(path: Path) -> Iterator[LoggedRun]:
     import sqlite3
-    from contextlib import closing
 
     try:
-        with closing(_open(path)) as database:
+        with _opened(path) as database:
             rows = database.execute(
                 "select run_uuid, runs.name, status, start_time, end_time, runs.lifecycle_stage,"
                 " experiments.name as experiment from runs left join experiments using (experiment_id)"
                 " order by start_time, run_uuid"
             ).fetchmany(MOST_METRICS)
-            deleted = sum(row["lifecycle_stage"] == "deleted" for row in rows)
-            kept = [row for row in rows if row["lifecycle_stage"] != "deleted"]
+            deleted = [_word(row["name"]) or _word(row["run_uuid"]) for row in rows if _is_deleted(row)]
+            kept = [row for row in rows if not _is_deleted(row)]
             if not kept:
                 raise DataError(f"{path.name} holds no run" + (f" but {_deleted(deleted)}" if deleted else ""))
             for i, row in enumerate(kept):
-                yield _row(database, path, row, deleted if i == 0 else 0)
+                yield _row(database, path, row, deleted if i == 0 else [])
     except (sqlite3.Error, UnicodeDecodeError) as error:
         raise _refusal(path, error) from None
 
 
-def _refusal(path: Path, error: Exception) -> DataError:
+def _refusal(path: Path, error: Exception, of: str = "") -> DataError:
     """What SQLite says, with what it means where that is not plain."""
     import sqlite3
 
     said = "its schema is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
     if isinstance(error, sqlite3.OperationalError) and said == "interrupted":
         said = "reading it does not come to an end, its pages lead in circles"
-    return DataError(f"{path.name} cannot be read as a store of MLflow: {said}")
+    return DataError(f"{path.name}{of} cannot be read as a store of MLflow: {said}")
 
 
-def _row(database: sqlite3.Connection, path: Path, row: sqlite3.Row, deleted: int) -> LoggedRun:
+def _is_deleted(row: sqlite3.Row) -> bool:
+    return row["lifecycle_stage"] == "deleted"
+
+
+def _row(database: sqlite3.Connection, path: Path, row: sqlite3.Row, deleted: Sequence[str]) -> LoggedRun:
     identity = row["run_uuid"]
     params = database.execute("select key, value from params where run_uuid = ?", (identity,)).fetchmany(MOST_METRICS)
     tags = database.execute("select key, value from tags where run_uuid = ?", (identity,)).fetchmany(MOST_METRICS)
@@ -165,7 +192,7 @@ def _row(database: sqlite3.Connection, path: Path, row: sqlite3.Row, deleted: in
         _word(row["experiment"]),
         source=str(path),
         config=config,
-        points=_points_of_database(path, identity),
+        points=_points_of_database(path, identity, _word(row["name"]) or _word(identity)),
         state=STATES.get(_word(row["status"]), "unknown"),
         started=_seconds(row["start_time"]),
         ended=_seconds(row["end_time"]),
@@ -174,8 +201,10 @@ def _row(database: sqlite3.Connection, path: Path, row: sqlite3.Row, deleted: in
     )
 
 
-def _deleted(count: int) -> str:
-    return f"{count} deleted run{'s' if count > 1 else ''}"
+def _deleted(names: Sequence[str]) -> str:
+    """The first three by name."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{len(names)} deleted run{'s' if len(names) > 1 else ''}, {', '.join(n[:60] for n in names[:3])}{more}"
 
 
 def _word(value: Any) -> str:
@@ -198,14 +227,13 @@ def _seconds(milliseconds: Any) -> float | None:
     return milliseconds / 1000 if isinstance(milliseconds, (int, float)) else None
 
 
-def _points_of_database(path: Path, identity: str) -> Callable[[], Iterator[pl.DataFrame]]:
+def _points_of_database(path: Path, identity: Any, name: str) -> Callable[[], Iterator[pl.DataFrame]]:
     def chunks() -> Iterator[pl.DataFrame]:
         import sqlite3
-        from contextlib import closing
 
         collector = Collector()
         try:
-            with closing(_open(path)) as database:
+            with _opened(path) as database:
                 rows = database.execute(
                     "select key, step, timestamp, value, is_nan from metrics where run_uuid = ? order by rowid",
                     (identity,),
@@ -213,13 +241,14 @@ def _points_of_database(path: Path, identity: str) -> Callable[[], Iterator[pl.D
                 for key, step, time, value, nan in rows:
                     if not isinstance(value, (int, float)) or not isinstance(step, (int, type(None))):
                         raise DataError(
-                            f"{path.name}: a point of '{_word(key)[:60]}' is no number; expected step and value"
+                            f"{path.name}, run '{name[:60]}': a point of '{_word(key)[:60]}' is no number;"
+                            " expected step and value"
                         )
                     collector.add(_word(key), step, _seconds(time), math.nan if nan else _value(value))
                     if collector.full:
                         yield from collector.take()
         except (sqlite3.Error, UnicodeDecodeError) as error:
-            raise _refusal(path, error) from None
+            raise _refusal(path, error, f", run '{name[:60]}',") from None
         yield from collector.take()
 
     return chunks

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from similitude._errors import DataError, SimilitudeError
 from similitude.runs._logged import LoggedRun, Scalar, flat
 from similitude.runs._meanings import loss_metrics
@@ -31,6 +33,7 @@ RUNS = ("run", "run_id", "run_name", "model", "name", "experiment")
 BLOCK = 1 << 24  # bytes of a CSV file that are parsed at a time
 RECORDS = 10_000  # JSON lines that are put together at a time
 CELLS = 1 << 21  # and cells
+LEAST, MOST = 100, 100_000  # steps whose spacing is looked at
 SAMPLED = 500  # rows that history() of Weights & Biases samples unless told otherwise
 _EXPORT = re.compile(r"(.+) - (.+?)(__MIN|__MAX)?")
 
@@ -184,14 +187,36 @@ def _of_wandb(path: Path, names: Sequence[str], step: str) -> Iterator[LoggedRun
 def _curves(path: Path, names: Sequence[str]) -> Iterator[LoggedRun]:
     columns = _Columns.of(names, path.name)
     by = next((n for n in names if fold(n) in RUNS), None)
-    rows = _count(path)
-    said = (
-        (f"it has {SAMPLED} rows, as many as history() of Weights & Biases samples; scan_history() gives all",)
-        if rows == SAMPLED and "_step" in names
-        else ()
-    )
+    rows, steps = _passed_over(path, "_step")
+    said = tuple(filter(None, (_sampled(rows, steps, names),))) if "_step" in names else ()
     for run in _values(path, by) if by is not None else [None]:
         yield _run(path, run or path.stem, columns, None if run is None or by is None else (by, run), said)
+
+
+def _sampled(rows: int, steps: Sequence[int] | None, names: Sequence[str]) -> str:
+    """Whether a history of Weights & Biases looks sampled; empty where it does not.
+
+    It has as many rows as history() gives by default; or it has the three columns of an export and its steps are whole
+    numbers evenly spaced by what is none: strides of k and k + 1 only, each step within one of the straight line from
+    the first to the last, and the rarer stride at changing distances. What logs every k steps has one stride; what
+    skips a step every so many logs, for its evaluation, has its odd strides at one distance; a sample that has
+    so too is let pass. Under a hundred steps nothing is said, as logs by fractions of an epoch look so too.
+    """
+    if rows == SAMPLED:
+        return f"it has {SAMPLED} rows, as many as history() of Weights & Biases samples; scan_history() gives all"
+    if not {"_step", "_runtime", "_timestamp"} <= set(names) or steps is None or not LEAST <= len(steps) <= MOST:
+        return ""
+    at = np.array(steps, np.int64)
+    strides = np.diff(at)
+    low = int(strides.min())
+    rare = np.flatnonzero(strides == (low if 2 * (strides == low).sum() <= len(strides) else low + 1))
+    line = at[0] + (at[-1] - at[0]) / len(strides) * np.arange(len(at))
+    if low < 1 or strides.max() != low + 1 or np.abs(at - line).max() >= 1 or len(set(np.diff(rare))) < 2:
+        return ""
+    return (
+        f"its steps are every {low} or {low + 1}, evenly, as history(samples={rows}) of Weights & Biases would space"
+        " them: rows between may be missing, scan_history() gives all"
+    )
 
 
 def _run(
@@ -417,9 +442,23 @@ def _called(names: Sequence[str]) -> list[str]:
     return list(found)
 
 
-def _count(path: Path) -> int:
-    """Rows; all of the table is passed over, so that what is damaged in it is known."""
-    return sum(frame.height for frame in _frames(path))
+def _passed_over(path: Path, column: str) -> tuple[int, list[int] | None]:
+    """Rows, and the whole numbers of a column, None where there are too many or it holds anything else.
+
+    All of the table is passed over, so that what is damaged in it is known.
+    """
+    import polars as pl
+
+    rows, found = 0, []
+    for frame in _frames(path):
+        rows += frame.height
+        if found is None or column not in frame.columns or _is_odd(frame.schema[column]) or rows > MOST:
+            found = None
+            continue
+        numbers = frame.select(_number(column, frame.schema[column])).to_series()
+        whole = numbers.cast(pl.Int64, strict=False)
+        found = None if whole.null_count() or (whole != numbers).any() else [*found, *whole.to_list()]
+    return rows, found
 
 
 def _values(path: Path, column: str) -> list[str]:

@@ -131,7 +131,8 @@ def tensorboard(claim: Claim) -> Iterator[LoggedRun]:
     for _ in _points(files, folder, seen):
         pass
     if not seen.events:
-        raise DataError(f"{files[0].name} holds no event{': ' + seen.cut[0] if seen.cut else ''}")
+        why = f": {seen.cut[0].removeprefix(f'{files[0].name}: ')}" if seen.cut else ""
+        raise DataError(f"{files[0].name} holds no event{why}")
     said = []
     if seen.back:
         times = "once" if seen.back == 1 else f"{seen.back} times"

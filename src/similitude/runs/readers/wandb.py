@@ -1,15 +1,19 @@
 """Weights & Biases: the transaction log `run-ID.wandb` of a run's folder, of runs made offline and online.
 
+Where the log is not there or cannot be read, what `files/` keeps of settings and summary is.
+
 Records of protocol buffers in the framing of LevelDB's log, blocks of 32 KB, with CRC-32 (not CRC-32C) over the kind
 and the data; read off files and message definitions of wandb 0.31.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +23,8 @@ from similitude.runs._logged import LoggedRun, flat
 from ._points import MOST_METRICS, Collector
 from ._protobuf import Malformed, double, fields, signed, text, zigzag
 from ._reader import Claim, Place, reader
-from ._text import number, parse_json
+from ._text import number, parse_document, parse_json
+from ._yaml import blocks
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,10 +39,19 @@ HISTORY, SUMMARY, CONFIG, RUN, EXIT = 2, 3, 5, 17, 18  # fields of Record
 _OWN = ("_wandb", "_step", "_runtime", "_timestamp", "_tick")
 
 
+_FOLDER = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-(.+)")
+_BESIDE = ("config.yaml", "wandb-summary.json", "wandb-metadata.json")
+
+
 def _sniff(place: Place) -> Iterator[Claim]:
-    for name in place.files:
-        if name.endswith(".wandb"):
-            yield place.claim(name)
+    """Transaction logs; with what the run's folder keeps beside where there is one, or none in such a folder."""
+    logs = [n for n in place.files if n.endswith(".wandb")]
+    beside = [p for n in _BESIDE if (p := place.path / "files" / n).is_file() and not p.is_symlink()]
+    known = "files" in place.folders and any(p.name != "wandb-metadata.json" for p in beside)
+    if known and (len(logs) == 1 or (not logs and _FOLDER.fullmatch(place.path.name))):
+        yield Claim((*(place.path / n for n in logs), *beside))
+    else:
+        yield from map(place.claim, logs)
 
 
 @dataclass(slots=True)
@@ -59,7 +73,21 @@ class _Said:
 @reader("wandb", title="Weights & Biases run folders (.wandb)", sniff=_sniff, verified="wandb 0.31.0", whole=True)
 def wandb(claim: Claim) -> Iterator[LoggedRun]:
     """Settings and summary are read now, the history when it is asked for."""
-    (path,) = claim.files
+    path, beside = claim.files[0], claim.files[1:]
+    if path.suffix != ".wandb":
+        yield _without_history(claim.files, "run-*.wandb is missing")
+        return
+    try:
+        run = _with_history(path)
+    except (DataError, OSError) as error:
+        if not beside:
+            raise
+        why = str(error) if isinstance(error, DataError) else f"{path.name} cannot be read ({error.strerror or error})"
+        run = _without_history(beside, why)
+    yield run
+
+
+def _with_history(path: Path) -> LoggedRun:
     said = _Said()
     for _ in _points(path, said):
         pass
@@ -67,13 +95,13 @@ def wandb(claim: Claim) -> Iterator[LoggedRun]:
         raise DataError(f"{path.name} has no record of a run{': ' + said.cut if said.cut else ''}")
     state = "unknown" if said.exit is None else "finished" if said.exit == 0 else "crashed"
     identity = said.run.get("id") or path.stem.removeprefix("run-")
-    yield LoggedRun(
+    return LoggedRun(
         kind="wandb",
         key="wandb:" + "/".join(filter(None, (said.run.get("entity"), said.run.get("project"), identity))),
         name=said.run.get("name") or identity,
         source=str(path),
         config=flat({k: v for k, v in said.config.items() if k not in _OWN}),
-        final={k: v for k, raw in _plain(said.summary) if k not in _OWN and (v := number(raw)) is not None},
+        final=_final(said.summary),
         points=lambda: _points(path, _Said()),
         state=state,
         started=said.started,
@@ -82,6 +110,62 @@ def wandb(claim: Claim) -> Iterator[LoggedRun]:
         assumed=("the run was resumed",) if said.resumed else (),
         left_out=(*((said.cut,) if said.cut else ()), *_others(said.other)),
     )
+
+
+def _final(summary: dict[str, Any]) -> dict[str, float]:
+    """The numbers of a summary, but for the library's own."""
+    ours = {k: v for k, v in summary.items() if k not in _OWN}
+    return {k: v for k, raw in _plain(ours) if (v := number(raw)) is not None}
+
+
+def _without_history(files: Sequence[Path], why: str) -> LoggedRun:
+    """Settings and final values of a run as its folder keeps them beside the history; DataError where neither is."""
+    by, folder = {p.name: p for p in files}, files[0].parent.parent
+    gone = [f"the history is not there: {why}"]
+    found: dict[str, dict[str, Any]] = {}
+    for name, read in zip(_BESIDE, (_settings, _object, _object)):
+        try:
+            found[name] = read(by[name]) if name in by else {}
+        except DataError as error:
+            gone.append(str(error))
+    if not (found.get(_BESIDE[0]) or found.get(_BESIDE[1])):
+        raise DataError("; ".join(gone))
+    config, summary, metadata = (found.get(name, {}) for name in _BESIDE)
+    matched = _FOLDER.fullmatch(folder.name)
+    identity = matched[1] if matched else folder.name
+    return LoggedRun(
+        kind="wandb",
+        key=f"wandb:{identity}",
+        name=identity,
+        source=str(folder),
+        config=flat({k: v for k, v in config.items() if k not in _OWN}),
+        final=_final(summary),
+        started=_moment(metadata.get("startedAt")),
+        left_out=tuple(gone),
+    )
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    """`config.yaml`, where each setting is a mapping with its value."""
+    entries = blocks(path)
+    if not all(isinstance(v, dict) and "value" in v for k, v in entries.items() if k != "wandb_version"):
+        raise DataError(f"{path.name} is not as wandb writes it; expected a 'value' of each setting")
+    return {k: v["value"] for k, v in entries.items() if k != "wandb_version"}
+
+
+def _object(path: Path) -> dict[str, Any]:
+    found = parse_document(path, LARGEST)
+    if not isinstance(found, dict):
+        raise DataError(f"{path.name} holds no values by name; expected an object")
+    return found
+
+
+def _moment(text: Any) -> float | None:
+    """Seconds since 1970 of a time as ISO 8601 writes it, to the microsecond."""
+    try:
+        return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text)).timestamp()
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
 
 
 def _others(other: dict[str, str]) -> Iterator[str]:

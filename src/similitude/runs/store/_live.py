@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sqlite3
@@ -35,6 +36,9 @@ class LiveWriter:
     def __init__(self, path: str | Path) -> None:
         self.store = Store(path)
         self._database = self.store._database
+        if self._database.execute("pragma locking_mode").fetchone()[0] == "exclusive":
+            self.close()  # opened alone on a full disk: whoever writes for long must not keep others out
+            raise told(OSError(errno.ENOSPC, "the disk is full"), self.store.path)
         self._database.execute(
             "pragma synchronous = normal"
         )  # as safe against a killed process; a power cut may cost 2 s
@@ -57,14 +61,14 @@ class LiveWriter:
 
     def resume(self, number: int) -> int:
         """Go on with a run whose process died: its last step. ArgumentError where it is not there or is alive."""
-        rows = [r for r in live_runs(self.store) if r.number == number]
-        if not rows:
-            raise ArgumentError(f"{self.store.path} has no run {number} that could be resumed")
-        if rows[0].alive and rows[0].pid != os.getpid():
-            raise ArgumentError(
-                f"run {number} is still tracked by process {rows[0].pid} on {rows[0].host}; end it first"
-            )
-        with self._writing():
+        with self._writing():  # two that ask at once are told one after the other
+            rows = [r for r in live_runs(self.store) if r.number == number]
+            if not rows:
+                raise ArgumentError(f"{self.store.path} has no run {number} that could be resumed")
+            if rows[0].alive and rows[0].pid != os.getpid():
+                raise ArgumentError(
+                    f"run {number} is still tracked by process {rows[0].pid} on {rows[0].host}; end it first"
+                )
             self._own(number)
             self._database.execute("update run set state = 'running' where id = ?", (number,))
         return self.store._one("select coalesce(max(step), -1) from live_point where run = ?", number)
@@ -94,6 +98,7 @@ class LiveWriter:
         except OSError as error:
             raise told(error, self.store.path) from None
         with self._writing():
+            self.store._keep(run, written)
             now = time.time()
             history = [(r["says"], r["at"]) for r in self._notes(number)] + [(f"tracking ended: {state}", now)]
             for table in ("setting", "final", "metric", "part", "note", "live", "live_point"):
@@ -133,7 +138,7 @@ class LiveWriter:
             try:
                 with transaction(self._database):
                     yield
-            except sqlite3.Error as error:
+            except (sqlite3.Error, OSError) as error:
                 raise told(error, self.store.path) from None
 
         return guarded()

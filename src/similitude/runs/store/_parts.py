@@ -93,7 +93,10 @@ def _write(frame: pl.DataFrame, folder: Path) -> Part:
     target = path_of(folder, sha256)
     if not target.is_file() or target.stat().st_size != len(data):
         target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(target, data)
+        try:
+            _replace(target, data)
+        except FileNotFoundError:  # tidied away while it was written
+            _replace(target, data)
     return Part(sha256, frame.height)
 
 

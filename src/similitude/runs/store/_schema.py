@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from similitude._errors import DataError
+from similitude.runs._peek import SQLITE, in_use, peek, peeking
 
 if TYPE_CHECKING:
     import sqlite3
@@ -105,33 +106,65 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
 
     if not create and not path.is_file():
         raise DataError(f"{path}: there is no such store; import logs with 'similitude runs import'")
-    if path.is_file() and path.stat().st_size and not _is_sqlite(path):
-        raise DataError(f"{path} is no store of runs; expected an SQLite file that similitude wrote")
     if not path.parent.is_dir():
         raise DataError(f"{path}: there is no folder '{path.parent}'; create it first")
+    with peeking:
+        try:
+            return _opened(path)
+        except sqlite3.Error as error:
+            if not _no_index(error):
+                raise _no_store(error, path) from None
+        try:
+            return _opened(path, alone=True)
+        except sqlite3.Error as error:
+            raise _no_store(error, path) from None
+
+
+def _opened(path: Path, *, alone: bool = False) -> sqlite3.Connection:
+    """`alone`: without the index beside the log that processes share, for which a full disk has no room."""
+    import sqlite3
+
+    database = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
     try:
-        database = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
         database.row_factory = sqlite3.Row
+        if alone:
+            database.execute("pragma locking_mode = exclusive")
         database.execute("pragma foreign_keys = on")
         database.execute("pragma trusted_schema = off")
         _prepare(database, path)
-    except sqlite3.Error as error:
-        raise told(error, path) from None
+    except BaseException:
+        database.close()
+        raise
     return database
 
 
-def _is_sqlite(path: Path) -> bool:
-    with open(path, "rb") as stream:
-        return stream.read(16) == b"SQLite format 3\x00"
+def _no_index(error: Exception) -> bool:
+    """Whether the index beside the log could not be made for want of room."""
+    return getattr(error, "sqlite_errorname", "").startswith("SQLITE_IOERR_SHM")
+
+
+def _no_store(error: sqlite3.Error, path: Path) -> DataError:
+    """What keeps a file from being opened."""
+    if "not a database" in str(error):
+        return DataError(f"{path} is no store of runs; expected an SQLite file that similitude wrote")
+    return told(error, path)
 
 
 def is_store(path: Path) -> bool:
-    """Whether a file is a store of runs, by the mark in its header."""
+    """Whether a file is a store of runs, by the mark in its header; a database in use is asked by SQLite itself."""
+    import sqlite3
+    from contextlib import closing
+
     if not path.is_file():
         return False
-    with open(path, "rb") as stream:
-        head = stream.read(72)
-    return head.startswith(b"SQLite format 3\x00") and int.from_bytes(head[68:72], "big") == APPLICATION
+    if not in_use(path):
+        head = peek(path, 72)
+        return head.startswith(SQLITE) and int.from_bytes(head[68:72], "big") == APPLICATION
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=PATIENCE)) as database:
+            return database.execute("pragma application_id").fetchone()[0] == APPLICATION
+    except sqlite3.Error:
+        return False
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
@@ -186,7 +219,7 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
 def told(error: Exception, path: Path) -> DataError:
     """What went wrong with the file, in a sentence."""
     said = str(error)
-    if "disk is full" in said or getattr(error, "errno", None) in (28, 122):
+    if "disk is full" in said or _no_index(error) or getattr(error, "errno", None) in (28, 122):
         return DataError(f"{path}: the disk is full; make room and import again: what was finished is kept")
     if "locked" in said:
         return DataError(f"{path}: another program has held it locked for {PATIENCE:.0f} s; end it or wait")

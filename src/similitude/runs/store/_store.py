@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable
@@ -123,6 +124,7 @@ class Store:
         with transaction(self._database):
             if self._one("select count(*) from run where complete and hash = ?", written.hash):
                 return "same"
+            self._keep(run, written)
             before = self._earlier(run, written)
             self._insert(run, written, before)
         return "new" if before is None else "grown"
@@ -144,6 +146,14 @@ class Store:
         whole = "\0".join([said, *(d.hexdigest() for d in digests)])
         written.hash = hashlib.sha256(whole.encode()).hexdigest()
         return written
+
+    def _keep(self, run: LoggedRun, written: _Written) -> None:
+        """Within the transaction that tells of them: the curves once more, where somebody tidied them away meanwhile.
+
+        Whoever tidies holds the same lock, and knows of all that was told before.
+        """
+        if not all(path_of(self.folder, p.sha256).is_file() for p in (*written.points, *written.samples)):
+            self._write(run)
 
     def _earlier(self, run: LoggedRun, written: _Written) -> int | None:
         """The run of the same key that this one continues, if there is one."""
@@ -316,28 +326,39 @@ class Store:
         With `tidy`, files that no run refers to, as an interrupted import leaves them, are removed.
         """
         said = [r[0] for r in self._all("pragma integrity_check") if r[0] != "ok"]
-        known = {r["sha256"] for r in self._all("select distinct sha256 from part")}
-        for sha256 in sorted(known):
+        for sha256 in sorted(self._known()):
             path = path_of(self.folder, sha256)
             if not path.is_file():
                 said.append(f"{path} is gone; restore it from a copy, or import the logs again")
             elif hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
                 said.append(f"{path} is damaged; restore it from a copy, or import the logs again")
-        for path in self._strays(known):
-            if tidy:
-                path.unlink(missing_ok=True)
-            else:
-                said.append(f"{path} belongs to no run; an import was interrupted, tidy removes it")
+        alone = self._alone()
+        if not tidy:
+            strays = self._strays(alone)
+            return (*said, *(f"{p} belongs to no run; an import was interrupted, tidy removes it" for p in strays))
+        try:
+            with transaction(self._database):
+                for path in self._strays(alone):
+                    path.unlink(missing_ok=True)
+        except (sqlite3.Error, OSError) as error:
+            raise told(error, self.path) from None
         return tuple(said)
 
-    def _strays(self, known: Iterable[str]) -> list[Path]:
-        """Files of no run, but for those that an import may be writing at this moment."""
-        kept, recent = set(known), time.time() - 3600
-        found = [p for p in self.folder.glob("??/*") if p.suffix == ".tmp" or p.stem not in kept]
-        return [p for p in sorted(found) if p.stat().st_mtime < recent or self._alone()]
+    def _known(self) -> set[str]:
+        return {r["sha256"] for r in self._all("select distinct sha256 from part")}
+
+    def _strays(self, alone: bool) -> list[Path]:
+        """Files of no run; while others write, only old ones, as the rest may be what they write."""
+        found = {p: _age(p) for p in sorted(self.folder.glob("??/*"))}
+        kept = self._known()  # read last: what was told of since is no stray
+        return [p for p, age in found.items() if (p.suffix == ".tmp" or p.stem not in kept) and (alone or age > 3600)]
 
     def _alone(self) -> bool:
-        """Whether no other process has the store open for writing."""
+        """Whether nobody else is known to write: no run of another process is under way, none writes just now."""
+        from ._live import live_runs
+
+        if any(live.alive and live.pid != os.getpid() for live in live_runs(self)):
+            return False
         try:
             self._database.execute("pragma busy_timeout = 0")
             self._database.execute("begin exclusive")
@@ -356,6 +377,14 @@ class Store:
 
     def _one(self, statement: str, *values: Any) -> Any:
         return self._all(statement, *values)[0][0]
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file was written; none where it is gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _pair(part: Part) -> tuple[str, int]:
