@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ class Turns:
     def __init__(self, blocks: int) -> None:
         self.steps = (blocks + WARM) * BLOCK
         self.blocks: list[list[float]] = []
+        self.inside = 0.0  # seconds of the thread in calls of the tracking
         self.tracked, self._step, self._begun = False, 0, (0.0, 0.0)
 
     def __call__(self) -> bool:
@@ -37,6 +39,18 @@ class Turns:
         self._step += 1
         return self.tracked
 
+    def timed(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The call, whose time counts as that of the tracking while steps are tracked."""
+
+        def counted(*given: Any, **named: Any) -> Any:
+            begun = time.thread_time()
+            try:
+                return call(*given, **named)
+            finally:
+                self.inside += (time.thread_time() - begun) * (self.tracked and self._step > WARM * BLOCK)
+
+        return counted
+
 
 def numpy_loop(store: Path, every: int, turn: Turns) -> None:
     """Steps of about 3 ms: products of matrices."""
@@ -45,13 +59,14 @@ def numpy_loop(store: Path, every: int, turn: Turns) -> None:
     rng = np.random.default_rng(0)
     h, w = rng.standard_normal((64, 512)), rng.standard_normal((512, 512)) / 30
     with sim.track.run(store) as run:
+        log = turn.timed(run.log)
         for step in range(turn.steps):
             tracked = turn()
             for _ in range(2):
                 h = np.tanh(h @ w)
             loss = float(np.square(h).mean())
             if tracked and step % every == 0:
-                run.log({"loss": loss, "lr": 1e-3, "norm": loss * 2, "seen": step * 64.0}, step)
+                log({"loss": loss, "lr": 1e-3, "norm": loss * 2, "seen": step * 64.0}, step)
         turn()
 
 
@@ -72,6 +87,7 @@ def huggingface_loop(store: Path, every: int, turn: Turns) -> None:
     model = LlamaForCausalLM(LlamaConfig(vocab_size=256, max_position_embeddings=64, **shape))
     rows = [{"input_ids": (t := torch.randint(0, 256, (16,))), "labels": t} for _ in range(256)]
     tracking = sim.track.huggingface(store)
+    tracking.on_log = turn.timed(tracking.on_log)
 
     class Timer(TrainerCallback):
         """Called before the tracking."""
@@ -107,6 +123,7 @@ def lightning_loop(store: Path, every: int, turn: Turns) -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     torch.set_num_threads(1)
     tracking = sim.track.lightning(store)
+    tracking.on_train_batch_end = turn.timed(tracking.on_train_batch_end)
 
     class Module(lightning.LightningModule):
         def __init__(self) -> None:
@@ -162,7 +179,7 @@ def main(kind: str, folder: str, blocks: str, every: str) -> None:
     with sim.Store(store) as held:
         (run,) = held.logged()
         logged = run.curves()["step"].n_unique()
-    document = {"blocks": turn.blocks, "others": others, "logged": logged, "state": run.state}
+    document = {"blocks": turn.blocks, "others": others, "inside": turn.inside, "logged": logged, "state": run.state}
     document["microseconds"] = microseconds(Path(folder) / "calls.db")
     print(json.dumps(document))
 
