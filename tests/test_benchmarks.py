@@ -85,3 +85,34 @@ def test_laws_are_fitted_where_their_peers_end():
     assert rows[0].theirs is not None
     best = float(rows[0].note.rpartition("best at ")[2])
     assert abs(best) < 1e-6  # the peer's best start finds our optimum, none finds a better one
+
+
+def test_logs_are_imported_whole():
+    from logs import import_rows
+
+    rows = dict(import_rows(1200, 3))
+    assert list(rows) == ["1 run, one log", "3 runs, a log each", "3 runs, one table"]
+    assert all(found["peak"] > found["more"] and found["processor"] > 0 for found in rows.values())
+
+
+def test_a_digest_tells_values_apart_and_not_their_order():
+    from reading import digest, records
+
+    rows = [(name, step, value) for step, values in records(400) for name, value in values.items()]
+    assert digest(rows) == digest(reversed(rows))
+    assert digest(rows)[0] == 400
+    name, step, value = rows[7]
+    assert digest([*rows[:7], (name, step, np.nextafter(value, 9)), *rows[8:]]) != digest(rows)
+
+
+def test_what_tracking_adds_is_told_by_pairs_of_blocks():
+    from overhead import broken, interval, overheads
+
+    # 90 % for the median of ten: from the second to the ninth, a chance of 98 %; the third would have 89 %
+    assert interval(range(1, 11)) == (5.5, 2, 9)
+    drift = [1 + i / 100 for i in range(40)]
+    blocks = [[i % 4 in (1, 2), d * (1.01 if i % 4 in (1, 2) else 1), d] for i, d in enumerate(drift)]
+    found = overheads(blocks)
+    assert found["thread"][0] == pytest.approx(1.0)
+    assert found["wall"] == pytest.approx((0.0, 0.0, 0.0), abs=1e-9)
+    assert [what for what, _ in broken()] == ["no folder", "a folder", "another file"]

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import tomllib
 import venv
+from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -28,20 +29,27 @@ def needs(script: Path) -> list[str]:
     return tomllib.loads(re.sub(r"^# ?", "", block[1], flags=re.M))["dependencies"]
 
 
-def make(script: Path) -> None:
-    """One script in its environment; its folder is replaced only when all went well."""
-    home = ENVIRONMENTS / script.stem
-    if not (home / "made").is_file():
+def environment(name: str, packages: Sequence[str | Path]) -> Path:
+    """The interpreter of an environment with these packages; made where it is not there, or was made with others."""
+    home = ENVIRONMENTS / name
+    made, listed = home / "made", "\n".join(map(str, packages))
+    if not made.is_file() or made.read_text() != listed:
         venv.create(home, clear=True, with_pip=True)
         pip = [home / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input"]
-        subprocess.run([*pip, *needs(script)], check=True)
-        (home / "made").touch()
+        subprocess.run([*pip, *packages], check=True)
+        made.write_text(listed)
+    return home / "bin" / "python"
+
+
+def make(script: Path) -> None:
+    """One script in its environment; its folder is replaced only when all went well."""
+    python = environment(script.stem, needs(script))
     with tempfile.TemporaryDirectory() as scratch:
         out = Path(scratch) / script.stem
         (out / "files").mkdir(parents=True)
         (here := Path(scratch) / "here").mkdir()
         # -P: a script named as its library must not hide it
-        subprocess.run([home / "bin" / "python", "-P", script, out], check=True, cwd=here)
+        subprocess.run([python, "-P", script, out], check=True, cwd=here)
         target = HERE / "logs" / script.stem
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(out, target)

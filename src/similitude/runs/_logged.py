@@ -79,7 +79,8 @@ def points_of(
         import polars as pl
 
         for i in range(0, len(kept), size):
-            yield pl.DataFrame(kept[i : i + size], schema=points_schema(), orient="row")
+            columns = map(list, zip(*kept[i : i + size], strict=True))
+            yield pl.DataFrame(dict(zip(points_schema(), columns, strict=True)), schema=points_schema())
 
     return chunks
 
@@ -111,12 +112,12 @@ def _flatten(settings: Any, prefix: str, found: dict[str, Scalar], depth: int) -
         if len(found) >= _MOST:
             return
         name = f"{prefix}{key}"[:_LONGEST]
-        if isinstance(value, Mapping) and depth < _DEEPEST:
-            _flatten(value, f"{name}.", found, depth + 1)
-        elif value is None or isinstance(value, (bool, float)):
+        if value is None or isinstance(value, (float, bool)):
             found[name] = value
         elif isinstance(value, int):
             found[name] = value if -(1 << 63) <= value < 1 << 63 else _float(value)
+        elif not isinstance(value, str) and isinstance(value, Mapping) and depth < _DEEPEST:
+            _flatten(value, f"{name}.", found, depth + 1)
         else:
             found[name] = str(value)[:_LONGEST]
 

@@ -14,6 +14,7 @@ from similitude._errors import DataError, SimilitudeError
 from ._logged import LoggedRun, valid
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
 
     from .readers import Claim, Place, Reader
@@ -96,11 +97,7 @@ def _joined(runs: Sequence[LoggedRun]) -> list[LoggedRun]:
 
 def _one(group: list[LoggedRun]) -> LoggedRun:
     parts = sorted(group, key=lambda r: (r.started is None, r.started or 0.0, r.source))
-    kept: list[LoggedRun] = []
-    for i, part in enumerate(parts):
-        others = [*kept, *parts[i + 1 :]]
-        if not any(_within(part, other) for other in others):
-            kept.append(part)
+    kept = [parts[i] for i in _not_copies([_Points(p) for p in parts])] if len(parts) > 1 else parts
     said = []
     if copies := len(parts) - len(kept):
         said.append(f"{copies} further {'copy' if copies == 1 else 'copies'} of this log, whole or in part, left out")
@@ -125,14 +122,39 @@ def _one(group: list[LoggedRun]) -> LoggedRun:
     )
 
 
-def _within(part: LoggedRun, whole: LoggedRun) -> bool:
-    """Whether all that one log holds stands in the other."""
-    keys = ("metric", "step", "value")
-    try:
-        mine, theirs = part.curves().select(keys), whole.curves().select(keys)
-    except DataError:
-        return False
-    return mine.height <= theirs.height and mine.join(theirs, on=keys, how="anti", nulls_equal=True).is_empty()
+def _not_copies(points: Sequence[_Points]) -> list[int]:
+    """Places of logs whose points are not all in another; of logs with the same points the last."""
+    kept: list[int] = []
+    for i, mine in enumerate(points):
+        if not any(mine.within(other) for other in (*(points[k] for k in kept), *points[i + 1 :])):
+            kept.append(i)
+    return kept
+
+
+class _Points:
+    """The points of a log as hashes of metric, step and value, read once however many logs it is compared with."""
+
+    def __init__(self, run: LoggedRun) -> None:
+        import numpy as np
+
+        try:
+            frames = [c.select("metric", "step", "value") for c in (run.points() if run.points is not None else ())]
+            self.hashes = np.unique(
+                np.concatenate([np.zeros(0, np.uint64), *(f.hash_rows().to_numpy() for f in frames)])
+            )
+            self.count: float = sum(f.height for f in frames)
+        except DataError:
+            self.hashes, self.count = np.zeros(0, np.uint64), float("nan")
+
+    def within(self, other: _Points) -> bool:
+        """Whether all that this log holds stands in the other; never where one of them cannot be read."""
+        return self.count <= other.count and all(other._has(part) for part in (self.hashes[:100], self.hashes))
+
+    def _has(self, wanted: np.ndarray) -> bool:
+        if not self.hashes.size:
+            return not wanted.size
+        found = self.hashes[self.hashes.searchsorted(wanted).clip(max=self.hashes.size - 1)]
+        return bool((found == wanted).all())
 
 
 def _chained(readers: Sequence[Callable[[], Iterator[pl.DataFrame]]]) -> Callable[[], Iterator[pl.DataFrame]] | None:
@@ -293,30 +315,35 @@ def _passed(run: LoggedRun) -> LoggedRun:
     """The run with the points and scores that can be read: those behind what is damaged are left out, which is said."""
     for what in ("points", "samples"):
         chunks = getattr(run, what)
-        count, said = _count(chunks)
-        if not said:
+        if chunks is None:
             continue
-        if what == "points" and not count:
+        found, said = _readable(chunks)
+        if said and what == "points" and found is None:
             raise DataError(said)
-        run = replace(
-            run, **{what: _first(chunks, count)}, left_out=(*run.left_out, f"{said}; what comes before is read")
-        )
+        more = (*run.left_out, f"{said}; what comes before is read") if said else run.left_out
+        run = replace(run, **{what: found}, left_out=more)
     return run
 
 
-def _count(chunks: Callable[[], Iterator[pl.DataFrame]] | None) -> tuple[int, str]:
-    """How many chunks there are, and what ends them where they do not end well."""
-    count = 0
-    try:
-        for _ in chunks() if chunks is not None else ():
-            count += 1
-    except DataError as error:
-        return count, str(error)
-    return count, ""
+def _readable(
+    chunks: Callable[[], Iterator[pl.DataFrame]],
+) -> tuple[Callable[[], Iterator[pl.DataFrame]] | None, str]:
+    """The chunks that can be read, passed over once, and what ends them where they do not end well."""
+    from .readers._kept import kept
 
+    count, said = 0, ""
 
-def _first(chunks: Callable[[], Iterator[pl.DataFrame]], count: int) -> Callable[[], Iterator[pl.DataFrame]] | None:
-    return (lambda: islice(chunks(), count)) if count else None
+    def whole() -> Iterator[pl.DataFrame]:
+        nonlocal count, said
+        try:
+            for chunk in chunks():
+                yield chunk
+                count += 1
+        except DataError as error:
+            said = str(error)
+
+    found = kept(whole(), lambda: islice(chunks(), count))
+    return found if count or not said else None, said
 
 
 def _clean(run: LoggedRun, root: Path) -> LoggedRun:

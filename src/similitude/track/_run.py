@@ -85,8 +85,8 @@ class Run:
     def log(self, values: Mapping[str, Any], step: int | None = None) -> None:
         """Values of a step, by default the one after the last; numbers, or tensors and arrays of one number.
 
-        Returns at once: a tensor is copied where it is and read later by another thread, so that an accelerator is not
-        waited for. What is no number is left out.
+        Returns at once: a tensor of an accelerator is copied where it is and read later by another thread, so that the
+        accelerator is not waited for. What is no number is left out.
         """
         if self._thread is None or os.getpid() != self._process:
             return
@@ -212,8 +212,12 @@ class Run:
 
 
 def _kept(value: Any) -> Any:
-    """A value that nobody changes: a tensor's copy, a number as it is."""
-    return value.detach().clone() if hasattr(value, "detach") and hasattr(value, "clone") else value
+    """A value that nobody changes: a number, that of a tensor on the processor, the copy of any other tensor."""
+    if not (hasattr(value, "detach") and hasattr(value, "clone")):
+        return value
+    if getattr(value, "is_cpu", False) and value.numel() == 1:
+        return value.item()
+    return value.detach().clone()
 
 
 def _number(value: Any) -> float | None:

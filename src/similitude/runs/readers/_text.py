@@ -34,6 +34,9 @@ def lines_of(path: Path) -> Iterator[tuple[int, Any]]:
                 raise DataError(f"{path.name}, line {number_}: the line is longer than 16 MB; expected one record")
             if not line.strip():
                 continue
+            if (found := _strict(line)) is not _UNKNOWN:
+                yield number_, found
+                continue
             try:
                 yield number_, parse_json(line, f"{path.name}, line {number_}")
             except DataError:
@@ -42,8 +45,23 @@ def lines_of(path: Path) -> Iterator[tuple[int, Any]]:
                 return
 
 
+_UNKNOWN = object()
+
+
+def _strict(data: bytes) -> Any:
+    """JSON by the letter, quickly; `_UNKNOWN` where it is not, which Python may read all the same, or say why not."""
+    import msgspec
+
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _UNKNOWN
+
+
 def parse_json(data: bytes, where: str) -> Any:
     """JSON of bytes; DataError says where it is broken. Halves of characters in its words are replaced."""
+    if (found := _strict(data)) is not _UNKNOWN:
+        return found
     try:
         found = json.loads(data)
         return _whole(found) if _HALF.search(data) else found

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,14 +36,10 @@ def _chunks(rows: Callable[[], Iterator[Sample]]) -> Callable[[], Iterator[pl.Da
     def frames() -> Iterator[pl.DataFrame]:
         import polars as pl
 
-        waiting: list[Sample] = []
-        for row in rows():
-            waiting.append(row)
-            if len(waiting) >= CHUNK:
-                yield pl.DataFrame(waiting, schema=samples_schema(), orient="row")
-                waiting = []
-        if waiting:
-            yield pl.DataFrame(waiting, schema=samples_schema(), orient="row")
+        all_rows = rows()
+        while waiting := list(islice(all_rows, CHUNK)):
+            columns = map(list, zip(*waiting, strict=True))
+            yield pl.DataFrame(dict(zip(samples_schema(), columns, strict=True)), schema=samples_schema())
 
     return frames
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from similitude._errors import DataError
-from similitude.runs._logged import LoggedRun, Scalar, flat, points_of
+from similitude.runs._logged import LoggedRun, Scalar, flat, points_schema
 
 from ._reader import Claim, Place, reader
 from ._text import number, parse_document
 
+if TYPE_CHECKING:
+    import polars as pl
+
 __all__ = ["huggingface"]
 
 STATE = "trainer_state.json"
+RECORDS = 1 << 16  # of the history that are put together at a time
 _RUN = ("train_runtime", "train_loss")  # the last record: of the run as a whole, not of a step
 
 
@@ -34,7 +41,7 @@ def huggingface(claim: Claim) -> Iterator[LoggedRun]:
     path, state = max(states, key=lambda s: number(s[1].get("global_step")) or 0.0)
     folder = path.parent.parent if path.parent.name.startswith("checkpoint-") else path.parent
     history = [h for h in state["log_history"] if isinstance(h, Mapping)]
-    points, final, repeated = _points(history)
+    records, final, repeated = _split(history)
     said = []
     if state.get("num_input_tokens_seen") == 0:
         said.append("num_input_tokens_seen = 0 says that tokens were not counted; it is left out")
@@ -49,7 +56,7 @@ def huggingface(claim: Claim) -> Iterator[LoggedRun]:
         source=str(path),
         config=_settings(state, folder),
         final=final,
-        points=points_of(points),
+        points=lambda: _points(records),
         state="finished" if done else "unknown",
         assumed=tuple(said),
     )
@@ -62,11 +69,9 @@ def _state(path: Path) -> Mapping[str, Any]:
     return state
 
 
-def _points(
-    history: list[Mapping[str, Any]],
-) -> tuple[list[tuple[str, int, float | None, float]], dict[str, float], int]:
-    """Points, values of the whole run, and how many records went back in steps."""
-    points: list[tuple[str, int, float | None, float]] = []
+def _split(history: list[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], dict[str, float], int]:
+    """Records of steps, values of the whole run, and how many records went back in steps."""
+    records: list[Mapping[str, Any]] = []
     final: dict[str, float] = {}
     last, repeated = -1, 0
     for record in history:
@@ -75,12 +80,27 @@ def _points(
             continue
         repeated += step < last
         last = step
-        values = {k: v for k, raw in record.items() if k != "step" and (v := number(raw)) is not None}
         if all(k in record for k in _RUN):
-            final |= values
-            continue
-        points += [(k, step, None, v) for k, v in values.items()]
-    return points, final, repeated
+            final |= {k: v for k, raw in record.items() if k != "step" and (v := number(raw)) is not None}
+        else:
+            records.append(record)
+    return records, final, repeated
+
+
+def _points(records: list[Mapping[str, Any]]) -> Iterator[pl.DataFrame]:
+    """Points of many records at a time; what is no number is left out."""
+    import polars as pl
+
+    for i in range(0, len(records), RECORDS):
+        part = records[i : i + RECORDS]
+        columns = {
+            "metric": list(chain.from_iterable(part)),
+            "step": np.repeat([r["step"] for r in part], [len(r) for r in part]),
+            "time": None,
+            "value": [v if type(v) is float else number(v) for r in part for v in r.values()],
+        }
+        found = pl.DataFrame(columns, schema=points_schema())
+        yield found.filter(pl.col("value").is_not_null() & (pl.col("metric") != "step"))
 
 
 def _settings(state: Mapping[str, Any], folder: Path) -> dict[str, Scalar]:

@@ -18,9 +18,10 @@ from similitude.runs._logged import LoggedRun, Scalar, flat
 from similitude.runs._meanings import loss_metrics
 from similitude.runs._roles import COUNT_COLUMNS, fold
 
+from ._kept import Kept, kept
 from ._points import MOST_METRICS
 from ._reader import Claim, Place, reader
-from ._text import lines_of
+from ._text import lines_of, number
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,6 +36,9 @@ RECORDS = 10_000  # JSON lines that are put together at a time
 CELLS = 1 << 21  # and cells
 LEAST, MOST = 100, 100_000  # steps whose spacing is looked at
 SAMPLED = 500  # rows that history() of Weights & Biases samples unless told otherwise
+_PLAIN = re.compile(r"(-?\d+(\.\d*)?([eE][+-]?\d+)?)?")
+_GENERIC = re.compile(r"metrics|history|logs?|curves?|progress|results?|train(ing)?|scalars|losse?s?", re.IGNORECASE)
+_FLAT = frozenset((float, int, bool, type(None), str))
 _EXPORT = re.compile(r"(.+) - (.+?)(__MIN|__MAX)?")
 
 
@@ -111,16 +115,31 @@ def _sniff(place: Place) -> Iterator[Claim]:
 def table(claim: Claim) -> Iterator[LoggedRun]:
     """Curves where there is a column of steps, else runs where there is a loss."""
     (path,) = claim.files
-    names = _names(path)
+    names, frames = _opened(path)
     steps = [n for n in names if fold(n) in STEPS]
     if {"wall_time", "step", "value"} == {fold(n) for n in names}:
-        yield _of_tensorboard(path, names)
+        yield _of_tensorboard(path, names, frames)
     elif steps and any(_EXPORT.fullmatch(n) for n in names):
-        yield from _of_wandb(path, names, steps[0])
+        yield from _of_wandb(path, names, steps[0], frames)
     elif steps:
-        yield from _curves(path, names)
+        yield from _curves(path, names, frames)
     else:
         yield from _rows(path, names)
+
+
+def _opened(path: Path) -> tuple[list[str], Callable[[], Iterator[pl.DataFrame]]]:
+    """Names of columns, and the table in pieces; JSON lines are read to the end, as any may have a name of its own."""
+    if path.suffix.casefold() not in (".jsonl", ".ndjson"):
+        return _names(path), lambda: _frames(path)
+    found: dict[str, None] = {}
+
+    def named() -> Iterator[pl.DataFrame]:
+        for frame in _frames(path):
+            found.update(dict.fromkeys(frame.columns))
+            yield frame
+
+    frames = kept(named(), lambda: _frames(path))
+    return list(found)[:MOST_METRICS], frames
 
 
 def _names(path: Path) -> list[str]:
@@ -131,15 +150,6 @@ def _names(path: Path) -> list[str]:
             return list(pl.read_parquet_schema(path))
         except (Exception, pl.exceptions.PanicException):  # polars panics on some damaged files
             raise DataError(f"{path.name} is not a complete Parquet file; copy or write it again") from None
-    if path.suffix.casefold() in (".jsonl", ".ndjson"):
-        found: dict[str, None] = {}
-        for _, record in lines_of(path):
-            if not isinstance(record, Mapping):
-                raise DataError(f"{path.name} holds no records; expected an object a line")
-            found |= dict.fromkeys(flat(record))
-            if len(found) > MOST_METRICS:
-                break
-        return list(found)
     head = _head(path)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in head[:200]:
         what = "UTF-16 text" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "no text"
@@ -163,34 +173,81 @@ def _header(head: bytes) -> list[str]:
         return []
 
 
-def _of_tensorboard(path: Path, names: Sequence[str]) -> LoggedRun:
+def _of_tensorboard(path: Path, names: Sequence[str], frames: Callable[[], Iterator[pl.DataFrame]]) -> LoggedRun:
     """TensorBoard's own export: one metric, named by the file."""
     run, _, tag = path.stem.partition("-tag-")
     metric = (tag or path.stem).removeprefix("run-")
     by = {fold(n): n for n in names}
     columns = _Columns(by["step"], by["wall_time"], {by["value"]: metric}, path.name)
-    return _run(path, run.removeprefix("run-") or path.stem, columns, None)
+    again = _curve_reader(path, columns, None)
+    points = kept((p for frame in frames() for p in _points(frame, columns)), again)
+    return _run(path, run.removeprefix("run-") or path.stem, points)
 
 
-def _of_wandb(path: Path, names: Sequence[str], step: str) -> Iterator[LoggedRun]:
+def _of_wandb(
+    path: Path, names: Sequence[str], step: str, frames: Callable[[], Iterator[pl.DataFrame]]
+) -> Iterator[LoggedRun]:
     """A chart's export: a column for each run and metric, with the least and greatest of what was drawn together."""
     runs: dict[str, dict[str, str]] = {}
     for name in names:
         match = _EXPORT.fullmatch(name)
         if match and not match[3] and fold(match[2]) not in STEPS:
             runs.setdefault(match[1], {})[name] = match[2]
+    columns = {run: _Columns(step, None, metrics, path.name) for run, metrics in runs.items()}
+    found = {run: Kept(_curve_reader(path, c, None)) for run, c in columns.items()}
+    for frame in frames():
+        for run, points in found.items():
+            for part in _points(frame, columns[run]):
+                points.add(part)
     said = ("from the export of a chart, which may have drawn several points together",)
-    for run, metrics in runs.items():
-        yield _run(path, run, _Columns(step, None, metrics, path.name), None, said)
+    for run, points in found.items():
+        yield _run(path, run, points, said)
 
 
-def _curves(path: Path, names: Sequence[str]) -> Iterator[LoggedRun]:
+def _curves(path: Path, names: Sequence[str], frames: Callable[[], Iterator[pl.DataFrame]]) -> Iterator[LoggedRun]:
+    """Runs of a table of curves; it is passed over once, whatever the order of its rows."""
     columns = _Columns.of(names, path.name)
     by = next((n for n in names if fold(n) in RUNS), None)
-    rows, steps = _passed_over(path, "_step")
-    said = tuple(filter(None, (_sampled(rows, steps, names),))) if "_step" in names else ()
-    for run in _values(path, by) if by is not None else [None]:
-        yield _run(path, run or path.stem, columns, None if run is None or by is None else (by, run), said)
+    found: dict[str, Kept] = {} if by is not None else {"": Kept(_curve_reader(path, columns, None))}
+    rows, steps = 0, _Steps()
+    for frame in frames():
+        rows += frame.height
+        steps.add(frame)
+        if by is None:
+            for points in _points(frame, columns):
+                found[""].add(points)
+        elif by in frame.columns:
+            for run in frame.select(_label(frame, by)).to_series().drop_nulls().unique(maintain_order=True):
+                if run not in found:
+                    found[run] = Kept(_curve_reader(path, columns, (by, run)))
+            if len(found) > 10_000:
+                raise DataError(f"{path.name}, column '{by}' has more than 10,000 values; expected runs")
+            for points in _points(frame, columns, by):
+                for (run,), part in points.partition_by("run", as_dict=True, include_key=False).items():
+                    if run is not None:
+                        found[run].add(part)
+    said = tuple(filter(None, (_sampled(rows, steps.found, names),))) if "_step" in names else ()
+    for run, points in found.items():
+        yield _run(path, run or _name(path), points, said)
+
+
+class _Steps:
+    """The whole numbers of the column `_step`; None where there are too many, or it holds anything else."""
+
+    def __init__(self) -> None:
+        self.found: list[int] | None = []
+
+    def add(self, frame: pl.DataFrame) -> None:
+        """Those of the next piece."""
+        import polars as pl
+
+        if self.found is None or "_step" not in frame.columns or _is_odd(frame.schema["_step"]):
+            self.found = None
+            return
+        numbers = frame.select(_number("_step", frame.schema["_step"])).to_series()
+        whole = numbers.cast(pl.Int64, strict=False)
+        kept = not (whole.null_count() or (whole != numbers).any()) and len(self.found) + len(whole) <= MOST
+        self.found = [*self.found, *whole.to_list()] if kept else None
 
 
 def _sampled(rows: int, steps: Sequence[int] | None, names: Sequence[str]) -> str:
@@ -219,17 +276,14 @@ def _sampled(rows: int, steps: Sequence[int] | None, names: Sequence[str]) -> st
     )
 
 
-def _run(
-    path: Path, name: str, columns: _Columns, only: tuple[str, str] | None, said: tuple[str, ...] = ()
-) -> LoggedRun:
-    return LoggedRun(
-        kind="table",
-        key=f"table:{path.name}:{name}",
-        name=name,
-        source=str(path),
-        points=_curve_reader(path, columns, only),
-        assumed=said,
-    )
+def _run(path: Path, name: str, points: Callable[[], Iterator[pl.DataFrame]], said: tuple[str, ...] = ()) -> LoggedRun:
+    key = f"table:{path.absolute().parent.name}/{path.name}:{name}"
+    return LoggedRun(kind="table", key=key, name=name, source=str(path), points=points, assumed=said)
+
+
+def _name(path: Path) -> str:
+    """What a file of one run is called; where all runs may have such a file, its folder comes before."""
+    return f"{path.absolute().parent.name}/{path.stem}" if _GENERIC.fullmatch(path.stem) else path.stem
 
 
 class _Columns:
@@ -263,8 +317,11 @@ def _curve_reader(path: Path, columns: _Columns, only: tuple[str, str] | None) -
     return chunks
 
 
-def _points(frame: pl.DataFrame, columns: _Columns) -> Iterator[pl.DataFrame]:
-    """The cells of a wide frame that are numbers, as points; empty cells are no points, words are left out."""
+def _points(frame: pl.DataFrame, columns: _Columns, by: str | None = None) -> Iterator[pl.DataFrame]:
+    """The cells of a wide frame that are numbers, as points; empty cells are no points, words are left out.
+
+    With `by`, that column stands beside them as "run".
+    """
     import polars as pl
 
     held = {c: t for c, t in frame.schema.items() if not _is_odd(t)}
@@ -272,7 +329,8 @@ def _points(frame: pl.DataFrame, columns: _Columns) -> Iterator[pl.DataFrame]:
         return
     step = _number(columns.step, held[columns.step]).round(0).cast(pl.Int64, strict=False).alias("step")
     time = pl.lit(None, pl.Float64) if columns.time not in held else _number(columns.time, held[columns.time])
-    index = frame.select(step, time.cast(pl.Float64).alias("time"))
+    label = [] if by is None else [_label(frame, by).alias("run")]
+    index = frame.select(step, time.cast(pl.Float64).alias("time"), *label)
     there = {c: m for c, m in columns.metrics.items() if c in held}
     numbers = [c for c in there if held[c].is_numeric()]
     words = [c for c in there if not held[c].is_numeric()]
@@ -282,11 +340,11 @@ def _points(frame: pl.DataFrame, columns: _Columns) -> Iterator[pl.DataFrame]:
             continue
         places = {n: f"{i}" for i, n in enumerate(names)}  # columns of any name can stand beside those of the index
         wide = index.hstack(frame.select(pl.col(names).cast(kind, strict=False)).rename(places))
-        long = wide.unpivot(index=["step", "time"], variable_name="metric", value_name="value").drop_nulls("value")
+        long = wide.unpivot(index=index.columns, variable_name="metric", value_name="value").drop_nulls("value")
         long = long.with_columns(_number("value", kind()).alias("value")).drop_nulls("value")
         if long.height:
             called = pl.col("metric").replace_strict({places[n]: there[n] for n in names}, return_dtype=pl.String)
-            yield long.select(called, "step", "time", "value")
+            yield long.select(called, "step", "time", "value", *(["run"] if by is not None else []))
 
 
 def _is_odd(kind: pl.DataType) -> bool:
@@ -357,22 +415,19 @@ def _rows_of_parquet(path: Path) -> int:
 def _frames_of_records(path: Path) -> Iterator[pl.DataFrame]:
     import polars as pl
 
-    waiting: list[dict[str, Any]] = []
+    waiting: list[Mapping[str, Any]] = []
     names: dict[str, None] = {}
     held = 0  # cells of what waits, as near as need be
 
     def frame() -> pl.DataFrame:
         if len(names) > MOST_METRICS:
             raise DataError(f"{path.name} has more than {MOST_METRICS:,} names; expected the metrics of a run")
-        return pl.DataFrame(
-            {n: [None if (v := r.get(n)) is None else str(v) for r in waiting] for n in names},
-            schema=dict.fromkeys(names, pl.String),
-        )
+        return pl.DataFrame([_column(n, [r.get(n) for r in waiting]) for n in names])
 
-    for line, record in lines_of(path):
+    for _, record in lines_of(path):
         if not isinstance(record, Mapping):
-            raise DataError(f"{path.name}, line {line}: expected an object")
-        waiting.append(flat(record))
+            raise DataError(f"{path.name} holds no records; expected an object a line")
+        waiting.append(record if _is_flat(record) else flat(record))
         names |= dict.fromkeys(waiting[-1])
         held += len(waiting[-1])
         if len(waiting) >= RECORDS or len(waiting) * len(names) > CELLS or held > CELLS:
@@ -381,6 +436,22 @@ def _frames_of_records(path: Path) -> Iterator[pl.DataFrame]:
             names.clear()
     if waiting:
         yield frame()
+
+
+def _is_flat(record: Mapping[str, Any]) -> bool:
+    """Whether all values of a record are plain, as in nearly all, so that none needs to be looked into."""
+    return _FLAT.issuperset(map(type, record.values()))
+
+
+def _column(name: str, cells: list[Any]) -> pl.Series:
+    """Numbers as numbers, anything else as it is written."""
+    import polars as pl
+
+    kinds = set(map(type, cells))
+    if kinds <= {float, int, type(None)} and fold(name) not in RUNS:
+        given = [number(v) if type(v) is int else v for v in cells] if int in kinds else cells
+        return pl.Series(name, given, pl.Float64)
+    return pl.Series(name, [None if v is None else str(v) for v in cells], pl.String)
 
 
 def _frames_of_text(path: Path) -> Iterator[pl.DataFrame]:
@@ -417,19 +488,31 @@ def _parsed(data: bytes, names: Sequence[str], separator: str, path: Path) -> pl
     import polars as pl
 
     called = _called(names)
-    try:
-        return pl.read_csv(
-            data,
-            has_header=False,
-            separator=separator,
-            infer_schema=False,
-            new_columns=called,
-            encoding="utf8-lossy",
-            truncate_ragged_lines=True,
-        )
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as error:
-        said = (str(error).splitlines() or [""])[0][:80]
-        raise DataError(f"{path.name} cannot be read as a table ({said})") from None
+    for kinds in (_kinds(data, called, separator), dict.fromkeys(called, pl.String)):
+        try:
+            return pl.read_csv(
+                data,
+                has_header=False,
+                separator=separator,
+                schema=kinds,
+                encoding="utf8-lossy",
+                truncate_ragged_lines=True,
+            )
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, ValueError) as error:
+            said = (str(error).splitlines() or [""])[0][:80]
+    raise DataError(f"{path.name} cannot be read as a table ({said})")
+
+
+def _kinds(data: bytes, names: Sequence[str], separator: str) -> dict[str, Any]:
+    """Which columns seem to be numbers by the first lines: they are read as such first, since that is quicker."""
+    import csv
+
+    import polars as pl
+
+    lines = data[: 1 << 16].split(b"\n")[:20]
+    rows = list(csv.reader((line.decode("utf-8", "replace") for line in lines[:-1]), delimiter=separator))
+    words = {names[i] for row in rows for i, cell in enumerate(row[: len(names)]) if not _PLAIN.fullmatch(cell)}
+    return {n: pl.String if n in words or fold(n) in RUNS else pl.Float64 for n in names}
 
 
 def _called(names: Sequence[str]) -> list[str]:
@@ -439,37 +522,6 @@ def _called(names: Sequence[str]) -> list[str]:
         while not name or name in found:
             name = f"column_{i + 1}" if name != f"column_{i + 1}" else f"{name}_"
         found[name] = None
-    return list(found)
-
-
-def _passed_over(path: Path, column: str) -> tuple[int, list[int] | None]:
-    """Rows, and the whole numbers of a column, None where there are too many or it holds anything else.
-
-    All of the table is passed over, so that what is damaged in it is known.
-    """
-    import polars as pl
-
-    rows, found = 0, []
-    for frame in _frames(path):
-        rows += frame.height
-        if found is None or column not in frame.columns or _is_odd(frame.schema[column]) or rows > MOST:
-            found = None
-            continue
-        numbers = frame.select(_number(column, frame.schema[column])).to_series()
-        whole = numbers.cast(pl.Int64, strict=False)
-        found = None if whole.null_count() or (whole != numbers).any() else [*found, *whole.to_list()]
-    return rows, found
-
-
-def _values(path: Path, column: str) -> list[str]:
-    """The runs a table holds, in the order they come."""
-    found: dict[str, None] = {}
-    for frame in _frames(path):
-        if column in frame.columns:
-            labels = frame.select(_label(frame, column)).to_series().drop_nulls().unique(maintain_order=True)
-            found |= dict.fromkeys(labels.to_list())
-        if len(found) > 10_000:
-            raise DataError(f"{path.name}, column '{column}' has more than 10,000 values; expected runs")
     return list(found)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from similitude._errors import DataError
 from similitude.runs._logged import LoggedRun, Scalar
 
+from ._kept import kept
 from ._points import MOST_METRICS, Collector
 from ._protobuf import Malformed, double, fields, float32, signed, text
 from ._reader import Claim, Place, head_of, reader
@@ -128,8 +129,7 @@ def tensorboard(claim: Claim) -> Iterator[LoggedRun]:
         folder = folder.parent
     files = sorted(claim.files, key=lambda p: (p.parent != folder, _began(p), p.name))
     seen = _Seen()
-    for _ in _points(files, folder, seen):
-        pass
+    points = kept(_points(files, folder, seen), lambda: _points(files, folder, _Seen()))
     if not seen.events:
         why = f": {seen.cut[0].removeprefix(f'{files[0].name}: ')}" if seen.cut else ""
         raise DataError(f"{files[0].name} holds no event{why}")
@@ -145,7 +145,7 @@ def tensorboard(claim: Claim) -> Iterator[LoggedRun]:
         name=name,
         source=str(folder if len(files) > 1 else files[0]),
         config=seen.config,
-        points=lambda: _points(files, folder, _Seen()),
+        points=points,
         state=state,
         started=seen.first,
         ended=seen.last,

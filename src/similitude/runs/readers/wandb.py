@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from similitude._errors import DataError
 from similitude.runs._logged import LoggedRun, flat
 
+from ._kept import kept
 from ._points import MOST_METRICS, Collector
 from ._protobuf import Malformed, double, fields, signed, text, zigzag
 from ._reader import Claim, Place, reader
@@ -89,8 +90,7 @@ def wandb(claim: Claim) -> Iterator[LoggedRun]:
 
 def _with_history(path: Path) -> LoggedRun:
     said = _Said()
-    for _ in _points(path, said):
-        pass
+    points = kept(_points(path, said), lambda: _points(path, _Said()))
     if not said.run and not said.config:
         raise DataError(f"{path.name} has no record of a run{': ' + said.cut if said.cut else ''}")
     state = "unknown" if said.exit is None else "finished" if said.exit == 0 else "crashed"
@@ -102,7 +102,7 @@ def _with_history(path: Path) -> LoggedRun:
         source=str(path),
         config=flat({k: v for k, v in said.config.items() if k not in _OWN}),
         final=_final(said.summary),
-        points=lambda: _points(path, _Said()),
+        points=points,
         state=state,
         started=said.started,
         ended=None if said.started is None or said.runtime is None else said.started + said.runtime,

@@ -52,10 +52,9 @@ class Digest:
             if series.dtype.is_numeric():
                 self._of(f"{series.name} there").update(series.is_null().to_numpy().astype("u1").tobytes())
                 self._of(series.name).update(series.fill_null(0).to_numpy().tobytes())
-            else:
-                self._of(series.name).update(
-                    "".join(f"{'' if v is None else v}\x1f" for v in series.to_list()).encode()
-                )
+            elif series.len():
+                words = (series.fill_null("") + "\x1f").str.join("")
+                self._of(series.name).update(words.item().encode())
 
     def _of(self, name: str) -> Any:
         """A hash of its own for each column, and for which of its values are there: they come in chunks."""
