@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ __all__ = ["huggingface"]
 
 STATE = "trainer_state.json"
 RECORDS = 1 << 16  # of the history that are put together at a time
-_RUN = ("train_runtime", "train_loss")  # the last record: of the run as a whole, not of a step
+_RUN = {"train_runtime", "train_loss"}  # the last record: of the run as a whole, not of a step
 
 
 def _sniff(place: Place) -> Iterator[Claim]:
@@ -40,7 +40,7 @@ def huggingface(claim: Claim) -> Iterator[LoggedRun]:
     states = [(path, _state(path)) for path in claim.files]
     path, state = max(states, key=lambda s: number(s[1].get("global_step")) or 0.0)
     folder = path.parent.parent if path.parent.name.startswith("checkpoint-") else path.parent
-    history = [h for h in state["log_history"] if isinstance(h, Mapping)]
+    history = [h for h in state["log_history"] if isinstance(h, dict)]
     records, final, repeated = _split(history)
     said = []
     if state.get("num_input_tokens_seen") == 0:
@@ -69,7 +69,7 @@ def _state(path: Path) -> Mapping[str, Any]:
     return state
 
 
-def _split(history: list[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], dict[str, float], int]:
+def _split(history: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], dict[str, float], int]:
     """Records of steps, values of the whole run, and how many records went back in steps."""
     records: list[Mapping[str, Any]] = []
     final: dict[str, float] = {}
@@ -80,7 +80,7 @@ def _split(history: list[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], d
             continue
         repeated += step < last
         last = step
-        if all(k in record for k in _RUN):
+        if record.keys() >= _RUN:
             final |= {k: v for k, raw in record.items() if k != "step" and (v := number(raw)) is not None}
         else:
             records.append(record)
@@ -117,6 +117,6 @@ def _settings(state: Mapping[str, Any], folder: Path) -> dict[str, Scalar]:
     return found
 
 
-def _first(history: list[Mapping[str, Any]]) -> str:
+def _first(history: Sequence[Mapping[str, Any]]) -> str:
     """What tells runs of one folder's name apart: how they began."""
     return next((f"{h['loss']:.12g}" for h in history if isinstance(h.get("loss"), float)), "")

@@ -425,7 +425,7 @@ def _frames_of_records(path: Path) -> Iterator[pl.DataFrame]:
         return pl.DataFrame([_column(n, [r.get(n) for r in waiting]) for n in names])
 
     for _, record in lines_of(path):
-        if not isinstance(record, Mapping):
+        if not isinstance(record, dict):
             raise DataError(f"{path.name} holds no records; expected an object a line")
         waiting.append(record if _is_flat(record) else flat(record))
         names |= dict.fromkeys(waiting[-1])

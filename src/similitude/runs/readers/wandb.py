@@ -69,6 +69,8 @@ class _Said:
     resumed: bool = False
     other: dict[str, str] = field(default_factory=dict)
     cut: str = ""
+    names: dict[bytes, str] = field(default_factory=dict)
+    late: dict[bytes, bytes] = field(default_factory=dict)  # of the summary, by the bytes of their names
 
 
 @reader("wandb", title="Weights & Biases run folders (.wandb)", sniff=_sniff, verified="wandb 0.31.0", whole=True)
@@ -91,6 +93,7 @@ def wandb(claim: Claim) -> Iterator[LoggedRun]:
 def _with_history(path: Path) -> LoggedRun:
     said = _Said()
     points = kept(_points(path, said), lambda: _points(path, _Said()))
+    _settle(said)
     if not said.run and not said.config:
         raise DataError(f"{path.name} has no record of a run{': ' + said.cut if said.cut else ''}")
     state = "unknown" if said.exit is None else "finished" if said.exit == 0 else "crashed"
@@ -250,13 +253,9 @@ def _history(
     data: bytes, start: int, end: int, place: int, collector: Collector, metrics: set[str], said: _Said
 ) -> int:
     """One record of history; the step of the next where that is not said."""
-    step, values = None, {}
-    for kind, wire, a, b in fields(data, start, end):
-        if kind == 1 and wire == 2:
-            name, value = _item(data, a, b)
-            values[name] = value
-        elif kind == 2 and wire == 2:
-            step = next((signed(v) for k, w, v, _ in fields(data, a, b) if k == 1 and w == 0), 0)
+    step, values = None, _numbers(data, start, end, said.names)
+    if values is None:
+        step, values = _any_items(data, start, end)
     given = values.pop("_step", None)
     step = int(given) if isinstance(given, (int, float)) and abs(given) < 1 << 62 else step
     step = place if step is None else step
@@ -264,13 +263,62 @@ def _history(
     time = number(values.pop("_timestamp", None))
     values.pop("_runtime", None)
     for name, raw in _plain(values):
-        value = number(raw)
+        value = raw if type(raw) is float else number(raw)
         if value is None:
             said.other.setdefault(name, _what(raw)) if len(said.other) < MOST_METRICS else None
         elif name in metrics or len(metrics) < MOST_METRICS:
             metrics.add(name)
             collector.add(name, step, time, value)
     return place
+
+
+def _any_items(data: bytes, start: int, end: int) -> tuple[int | None, dict[str, Any]]:
+    """Step and values of a record of history of any form."""
+    step, values = None, {}
+    for kind, wire, a, b in fields(data, start, end):
+        if kind == 1 and wire == 2:
+            name, value = _item(data, a, b)
+            values[name] = value
+        elif kind == 2 and wire == 2:
+            step = next((signed(v) for k, w, v, _ in fields(data, a, b) if k == 1 and w == 0), 0)
+    return step, values
+
+
+def _numbers(data: bytes, start: int, end: int, names: dict[bytes, str]) -> dict[str, Any] | None:
+    """Values of a record of history as nearly all are: short items of one name and a number; None for any other.
+
+    An item is 0A and its length; in it 0A or 12, a length and the name, 82 01, a length and the number as JSON.
+    """
+    values: dict[str, Any] = {}
+    at = start
+    try:
+        while at < end:
+            stop = at + 2 + data[at + 1]
+            if data[at] == 0x12 and data[at + 1] < 0x80:  # the step, which is among the items too
+                at = stop
+                continue
+            mid = at + 4 + data[at + 3]
+            if (
+                data[at] != 0x0A
+                or data[at + 1] >= 0x80
+                or data[at + 2] not in (0x0A, 0x12)
+                or data[at + 3] >= 0x80
+                or data[mid : mid + 2] != b"\x82\x01"
+                or mid + 3 + data[mid + 2] != stop
+                or stop > end
+            ):
+                return None
+            name = names.get(data[at + 4 : mid])
+            if name is None:
+                if len(names) >= MOST_METRICS:
+                    return None
+                name = names[data[at + 4 : mid]] = text(data, at + 4, mid)
+            values[name] = float(data[mid + 3 : stop])
+            at = stop
+        values["_step"] = int(values["_step"])
+    except (ValueError, KeyError, IndexError, OverflowError):
+        return None
+    return values if at == end and values["_step"] < 1 << 53 else None
 
 
 def _what(raw: Any) -> str:
@@ -329,6 +377,46 @@ def _read_items(data: bytes, start: int, end: int, into: dict[str, Any]) -> None
                 into.pop(name, None)
 
 
+def _read_summary(data: bytes, start: int, end: int, said: _Said) -> None:
+    """Updates come after every step and only the last counts: they are read when all are known, but for odd ones."""
+    if not _postponed(data, start, end, said.late):
+        _settle(said)
+        _read_items(data, start, end, said.summary)
+
+
+def _postponed(data: bytes, start: int, end: int, late: dict[bytes, bytes]) -> bool:
+    """Whether all items are short, of names and then a value as JSON; if so they are in `late`."""
+    found, at = [], start
+    try:
+        while at < end:
+            stop = mid = at + 2
+            stop += data[at + 1]
+            while mid < stop and data[mid] in (0x0A, 0x12) and data[mid + 1] < 0x80:
+                mid += 2 + data[mid + 1]
+            if data[at] != 0x0A or data[at + 1] >= 0x80 or stop > end or data[mid : mid + 2] != b"\x82\x01":
+                return False
+            if data[mid + 2] >= 0x80 or mid + 3 + data[mid + 2] != stop:
+                return False
+            found.append((data[at + 2 : mid], data[mid:stop]))
+            at = stop
+    except IndexError:
+        return False
+    if len(late) + len(found) > MOST_METRICS:
+        return False
+    for name, value in found:
+        late.pop(name, None)
+        late[name] = value
+    return True
+
+
+def _settle(said: _Said) -> None:
+    """What was postponed of the summary, read."""
+    for item in (name + value for name, value in said.late.items()):
+        name, value = _item(item, 0, len(item))
+        said.summary[name] = value
+    said.late.clear()
+
+
 def _read_run(data: bytes, start: int, end: int, said: _Said) -> None:
     names = {1: "id", 2: "entity", 3: "project", 6: "group", 7: "job_type", 8: "name", 12: "sweep"}
     for kind, wire, a, b in fields(data, start, end):
@@ -337,6 +425,7 @@ def _read_run(data: bytes, start: int, end: int, said: _Said) -> None:
         elif wire == 2 and kind == 4:
             _read_items(data, a, b, said.config)
         elif wire == 2 and kind == 5:
+            _settle(said)
             _read_items(data, a, b, said.summary)
         elif wire == 2 and kind == 10:
             said.tags = list(dict.fromkeys([*said.tags, text(data, a, b)]))[:100]
@@ -355,7 +444,7 @@ def _read_exit(data: bytes, start: int, end: int, said: _Said) -> None:
 
 
 _READ: dict[int, Any] = {
-    SUMMARY: lambda data, a, b, said: _read_items(data, a, b, said.summary),
+    SUMMARY: _read_summary,
     CONFIG: lambda data, a, b, said: _read_items(data, a, b, said.config),
     RUN: _read_run,
     EXIT: _read_exit,
