@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.optimize import brentq, curve_fit, least_squares
+from scipy.optimize import brentq, curve_fit, least_squares, minimize
 
 import similitude as sim
 from similitude.laws import formula_law
@@ -190,3 +190,33 @@ def test_a_prediction_closes_where_every_parameter_does(rng):
         made = fit.predict(**at)
         assert None not in (made.low, made.high)
         assert made.low < made.value < made.high
+
+
+@pytest.mark.parametrize("seed", [2, 5, 9, 10])
+def test_ends_are_where_the_profile_meets_the_cut_although_the_floor_is_at_zero(seed):
+    """By an independent search over floor and exponent, the best fit with this prediction lies on the cut."""
+    sizes, far = np.geomspace(1e8, 1e10, 10), 1e12
+    loss = (0.05 + 300 / sizes**0.25) * np.exp(0.01 * np.random.default_rng(seed).standard_normal(10))
+    fit = sim.fit(sim.laws.power_floor, sim.read_runs({"D": sizes, "loss": loss}), objective="squares_log")
+    found = fit.predict(D=far, level=0.9)
+
+    def squares(floor, log_scale, exponent):
+        made = floor + np.exp(log_scale - exponent * np.log(sizes / 1e9))
+        return float(np.sum(np.log(made / loss) ** 2))
+
+    def least(objective, starts):
+        options = {"xatol": 1e-9, "fatol": 1e-14, "maxiter": 5000}
+        return min(minimize(objective, s, method="Nelder-Mead", options=options).fun for s in starts)
+
+    def with_prediction(value):
+        def objective(p):
+            floor = value / (1 + np.exp(-p[0]))
+            rest = value - floor
+            return squares(floor, np.log(rest) + p[1] * np.log(far / 1e9), p[1]) if rest > 0 else np.inf
+
+        return least(objective, [(s, c) for s in (-25, -6, -1, 1) for c in (0.2, 0.3, 0.4)])
+
+    best = least(lambda p: squares(np.exp(min(p[0], 5)), p[1], p[2]), [(s, 0.7, 0.25) for s in (-30, -10, -3, -1)])
+    cut = best * stats.t.ppf(0.95, 7) ** 2 / 7
+    for end in (found.low, found.high):
+        assert np.sqrt((with_prediction(end) - best) / cut) == pytest.approx(1, abs=0.01)

@@ -19,7 +19,7 @@ from similitude.fitting._noise import informative
 from similitude.fitting._objective import loss_terms, working_slope
 from similitude.fitting._problem import Problem
 from similitude.fitting._quantiles import t_quantile
-from similitude.fitting._solver import minimise
+from similitude.fitting._solver import Optimum, minimise
 
 __all__ = [
     "Curvature",
@@ -36,6 +36,8 @@ ROUNDS = 14
 CLOSE = 2e-3  # relative accuracy of an end, in units of the distance from the optimum
 FAR = 60.0  # standard errors after which a profile is said not to close
 INNER = 120  # steps of one constrained minimum: along a curved constraint many are rejected
+MORE = 10  # times as many for those that lie above the cut and have not ended,
+STUCK = 1e-3  # unless they have moved down by less than this share of the rise
 Values = Callable[[Mapping[str, Any]], Any]
 
 
@@ -230,18 +232,31 @@ class _Search:
             value, gradient = self._all(u, live[rows])
             return (value - aim[rows]) / scale[rows], gradient / scale[rows][:, None]
 
-        found = minimise(
-            self.problem,
-            self.u_inside[live],
-            constraint=constraint,
-            tolerance=1e-5,
-            scale=np.full(live.size, self.rise * 0.1),
-            iterations=INNER,
-        )
-        reached = np.abs(constraint(found.u, np.arange(live.size))[0]) < 1e-3
+        def solve(u: np.ndarray, rows: np.ndarray) -> Optimum:
+            return minimise(
+                self.problem,
+                u,
+                constraint=lambda u, some: constraint(u, rows[some]),
+                tolerance=1e-5,
+                scale=np.full(len(rows), self.rise * 0.1),
+                iterations=INNER,
+            )
+
+        everything = np.arange(live.size)
+        found = solve(self.u_inside[live], everything)
+        u, objective, ended = found.u, found.objective, found.converged
+        for _ in range(MORE):
+            # a minimum not reached yet lies higher than the profile does: taken for an end, it would be too near
+            late = np.flatnonzero(~ended & (objective - self.floor > self.rise))
+            if not late.size:
+                break
+            again = solve(u[late], late)
+            stuck = objective[late] - again.objective < STUCK * self.rise
+            u[late], objective[late], ended[late] = again.u, again.objective, again.converged | stuck
+        reached = np.abs(constraint(u, everything)[0]) < 1e-3
         with np.errstate(invalid="ignore"):
-            root = np.sqrt(np.maximum(found.objective - self.floor, 0.0) / self.rise)
-        self._bracket(live, found.u, root, reached)
+            root = np.sqrt(np.maximum(objective - self.floor, 0.0) / self.rise)
+        self._bracket(live, u, root, reached)
         return True
 
     def _bracket(self, live, u, root, reached) -> None:
