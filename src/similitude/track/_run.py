@@ -71,7 +71,7 @@ class Run:
 
     def __init__(self, store: Path, config: dict[str, Any], name: str, resume: int | None, ours: bool) -> None:
         self.name, self.number, self.store = name, resume, store
-        self._config, self._process, self._ours = config, os.getpid(), ours
+        self._config, self._ours = config, ours
         self._queue: deque[tuple[float, int, dict[str, Any]]] = deque()
         self._dropped, self._step, self._said = 0, -1, set[str]()
         self._final: dict[str, float] = {}
@@ -88,14 +88,17 @@ class Run:
         Returns at once: a tensor of an accelerator is copied where it is and read later by another thread, so that the
         accelerator is not waited for. What is no number is left out.
         """
-        if self._thread is None or os.getpid() != self._process:
+        if self._thread is None:
             return
         try:
             self._step = self._step + 1 if step is None else int(step)
             if len(self._queue) >= LONGEST:
                 self._dropped += 1
                 return
-            kept = {k: v if isinstance(v, (int, float)) else _kept(v) for k, v in values.items()}
+            kept = dict(values)
+            for name, value in values.items():
+                if type(value) is not float:
+                    kept[name] = _kept(value)
             self._queue.append((time.time(), self._step, kept))
         except Exception as error:
             self._say(f"could not log a step ({error})")
@@ -106,7 +109,7 @@ class Run:
 
     def finish(self, state: str = "finished") -> None:
         """The run has ended, "finished" or "crashed"; its last points are waited for, half a minute at most."""
-        if self._thread is None or os.getpid() != self._process:
+        if self._thread is None:
             return
         self._state = self._state or state
         self._wake.set()
@@ -244,12 +247,20 @@ def _hold_on() -> None:
         return
     _held = True
     atexit.register(_finish_all)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_let_go)
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminated)
 
 
 def _open_runs() -> Iterator[Run]:
     yield from list(_alive)
+
+
+def _let_go() -> None:
+    """A process that was forked, such as one that loads data, does not track: its threads are not there."""
+    for tracked in _open_runs():
+        tracked._thread = None
 
 
 def _finish_all() -> None:
