@@ -91,3 +91,11 @@ def test_n_is_asked_run_by_run_of_a_few():
     asked = questions(opened)
     assert [q.match for q in asked if q.answer == "N"] == [f"r{i}" for i in range(FEW)]
     assert [(q.match, len(q.runs)) for q in asked if q.answer == "length"] == [("console", FEW + 3)]
+
+
+def test_answers_that_are_none_are_refused_before_anything_is_kept(logs, answered):
+    Path("logs/similitude.toml").write_text('[[logs]]\ncounts = "all"\n')
+    code, told, said = answered(["import", logs])
+    assert (code, told) == (3, "")
+    assert "logs/similitude.toml, entry 1: counts = 'all'; expected one of" in said
+    assert {p.name for p in Path().iterdir()} == {"logs"}

@@ -66,10 +66,11 @@ def import_(
     What logs leave open (what N counts, tokens in a step) is asked once and kept in similitude.toml; entries there
     can be written by hand as well.
     """
-    from similitude.cli._ask import asked, kept_answers
+    from similitude.cli._ask import answers_for, asked, kept_answers
     from similitude.runs import read_logs
     from similitude.runs.store import Store
 
+    answers_for(path, paths)  # what is wrong with them is said before anything is kept
     with counted("looking for logs", 1) as bar:
         logs = read_logs(*paths, kinds=kinds or None, progress=bar.within)
     added = None
