@@ -20,6 +20,7 @@ from similitude.runs.store import Store
 from similitude.runs.store._live import LiveWriter, live_runs
 from similitude.runs.store._parts import Digest
 from similitude.runs.store._schema import MIGRATIONS, VERSION
+from stress.interruptions import small_disk
 
 POINTS = [
     ("loss", 1, 1.5e9, 4.0),
@@ -285,29 +286,35 @@ def test_many_write_and_read_at_once(tmp_path):
     assert len(whole(path)) == 45
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a full disk is made by mounting a small one")
-def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(disk)], capture_output=True).returncode:
-        pytest.skip("no small disk can be mounted here")
-    try:
-        ended = subprocess.run(
-            [sys.executable, "-c", IMPORT, "0", "4000", str(disk / "s.db")], capture_output=True, text=True
-        )
-        assert "the disk is full; make room and import again: what was finished is kept" in ended.stderr
-        done = [f"run {line}" for line in ended.stdout.split() if line.isdigit()]
-        assert len(done) > 3
-        found = whole(disk / "s.db")
-        assert found == done
-        subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
-        again = subprocess.run(
-            [sys.executable, "-c", IMPORT, "0", str(len(done) + 5), str(disk / "s.db")], capture_output=True, text=True
-        )
-        assert again.returncode == 0, again.stderr
-        assert len(whole(disk / "s.db")) == len(done) + 5
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+@pytest.fixture
+def disk(tmp_path):
+    """Makes a small disk, and gives what makes it another size."""
+    with contextlib.ExitStack() as stack:
+
+        def made(size):
+            if os.geteuid() != 0:
+                pytest.skip("a full disk is made by mounting a small one")
+            try:
+                return stack.enter_context(small_disk(tmp_path / "disk", size))
+            except RuntimeError as error:
+                pytest.skip(str(error))
+
+        yield made
+
+
+def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path, disk):
+    path, resized = tmp_path / "disk" / "s.db", disk("700k")
+    ended = subprocess.run([sys.executable, "-c", IMPORT, "0", "4000", str(path)], capture_output=True, text=True)
+    assert "the disk is full; make room and import again: what was finished is kept" in ended.stderr
+    done = [f"run {line}" for line in ended.stdout.split() if line.isdigit()]
+    assert len(done) > 3
+    found = whole(path)
+    assert found == done
+    resized("20m")
+    more = ["0", str(len(done) + 5), str(path)]
+    again = subprocess.run([sys.executable, "-c", IMPORT, *more], capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert len(whole(path)) == len(done) + 5
 
 
 FILLED = """
@@ -322,24 +329,18 @@ except sim.SimilitudeError as error:
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a full disk is made by mounting a small one")
-def test_a_store_on_a_full_disk_is_opened_though_its_log_has_no_index(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=900k", "tmpfs", str(disk)], capture_output=True).returncode:
-        pytest.skip("no small disk can be mounted here")
-    try:
-        killed = IMPORT + "    import os; os.kill(os.getpid(), 9)"
-        subprocess.run([sys.executable, "-c", killed, "0", "5", str(disk / "s.db")], stdout=subprocess.DEVNULL)
-        (disk / "s.db-shm").unlink()
-        with open(disk / "filled", "wb", buffering=0) as stream, contextlib.suppress(OSError):
-            while True:
-                stream.write(bytes(1 << 12))
-        told = subprocess.run([sys.executable, "-c", FILLED, str(disk / "s.db")], capture_output=True, text=True)
-        assert told.stdout.splitlines()[0] == "5 0", told.stderr
-        assert "the disk is full" in told.stdout
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+def test_a_store_on_a_full_disk_is_opened_though_its_log_has_no_index(tmp_path, disk):
+    disk("900k")
+    path = tmp_path / "disk" / "s.db"
+    killed = IMPORT + "    import os; os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", killed, "0", "5", str(path)], stdout=subprocess.DEVNULL)
+    path.with_name("s.db-shm").unlink()
+    with open(path.with_name("filled"), "wb", buffering=0) as stream, contextlib.suppress(OSError):
+        while True:
+            stream.write(bytes(1 << 12))
+    told = subprocess.run([sys.executable, "-c", FILLED, str(path)], capture_output=True, text=True)
+    assert told.stdout.splitlines()[0] == "5 0", told.stderr
+    assert "the disk is full" in told.stdout
 
 
 def test_tidying_does_not_take_what_another_process_is_about_to_tell_of(store, tmp_path, monkeypatch):

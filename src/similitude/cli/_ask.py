@@ -21,12 +21,15 @@ _KINDS = ("tokens", "parameters", "sequences")
 _SAMPLES = {"counts": '"total"', "N": "124e6", "batch": "512", "length": "2048"}
 
 
-def answers_for(store: str, paths: Sequence[str] = ()) -> list[Answer]:
-    """The answers beside the logs, beside the store and in the working directory; later ones go before earlier."""
-    from similitude.runs._answers import FILE, read_answers
+def answers_for(store: str, paths: Sequence[str] = ()) -> tuple[Answer, ...]:
+    """The answers beside the logs, beside the store and in the working directory."""
+    from similitude.runs._answers import answers_in
 
-    places = [*(Path(p) / FILE for p in paths if Path(p).is_dir()), Path(store).parent / FILE, Path(FILE)]
-    return [a for place in dict.fromkeys(p.resolve() for p in places) for a in read_answers(place)]
+    return answers_in([*_folders(paths), Path(store).parent])
+
+
+def _folders(paths: Sequence[str]) -> list[Path]:
+    return [folder for folder in map(Path, paths) if folder.is_dir()]
 
 
 def kept_answers(paths: Sequence[str], store: str) -> None:
@@ -34,9 +37,8 @@ def kept_answers(paths: Sequence[str], store: str) -> None:
     from similitude.runs._answers import FILE, read_answers
 
     beside = Path(store).parent / FILE
-    given = [a for p in paths if Path(p).is_dir() and (Path(p) / FILE).resolve() != beside.resolve()
-             for a in read_answers(Path(p) / FILE)]  # fmt: skip
-    if new := [a for a in given if a not in read_answers(beside)]:
+    known = read_answers(beside)
+    if new := [a for folder in _folders(paths) for a in read_answers(folder / FILE) if a not in known]:
         _keep(beside, new)
 
 

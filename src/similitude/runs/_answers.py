@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatch
 from pathlib import Path
@@ -14,7 +14,7 @@ from similitude._errors import ArgumentError, DataError, did_you_mean
 from ._logged import LoggedRun
 from ._roles import COUNTS
 
-__all__ = ["FILE", "Answer", "answer_of", "read_answers", "write_answers"]
+__all__ = ["FILE", "Answer", "answer_of", "answers_in", "read_answers", "write_answers"]
 
 FILE = "similitude.toml"
 _HEAD = "# What the logs leave open. match: source or kind of the runs, * for any; the last entry that fits counts.\n"
@@ -59,6 +59,14 @@ def read_answers(path: Path) -> tuple[Answer, ...]:
     if not isinstance(entries, list) or not all(isinstance(e, Mapping) for e in entries):
         raise DataError(f"{path}: expected entries headed [[logs]]")
     return tuple(_answer(e, f"{path}, entry {i}") for i, e in enumerate(entries, 1))
+
+
+def answers_in(folders: Iterable[Path]) -> tuple[Answer, ...]:
+    """The answers in these folders and in the working directory, each file once; later ones go before earlier."""
+    places: dict[Path, Path] = {}
+    for folder in (*folders, Path()):
+        places.setdefault(folder.resolve(), folder / FILE)
+    return tuple(a for place in places.values() for a in read_answers(place))
 
 
 def _answer(entry: Mapping[str, Any], where: str) -> Answer:

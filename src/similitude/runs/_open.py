@@ -93,16 +93,14 @@ def _is_log(path: Path) -> bool:
 
 def _from_logs(path: Path, label: str) -> Raw:
     """A store, or logs of any kind, as a table of their runs."""
-    from ._answers import FILE, read_answers
+    from ._answers import answers_in
     from ._hash import hash_frame
     from ._logs import read_logs
     from ._rows import rows_of, table_or_error
     from .store import Store, is_store
 
     logged = Store(path, create=False).logged() if is_store(path) else read_logs(path).runs
-    beside = (path if path.is_dir() else path.parent) / FILE
-    answers = (*read_answers(beside), *(() if beside.resolve() == Path(FILE).resolve() else read_answers(Path(FILE))))
-    rows = rows_of(logged, answers, source=label)
+    rows = rows_of(logged, answers_in([path if path.is_dir() else path.parent]), source=label)
     table = table_or_error(rows, label)
     notes = (*(f"left out {s}" for s in rows.left_out), *table.assumed)
     return Raw(table.frame, label, hash_frame(table.frame), "logs", notes, replace(table, assumed=notes))

@@ -38,7 +38,7 @@ def lines_of(path: Path) -> Iterator[tuple[int, Any]]:
                 yield number_, found
                 continue
             try:
-                yield number_, parse_json(line, f"{path.name}, line {number_}")
+                yield number_, _lenient(line, f"{path.name}, line {number_}")
             except DataError:
                 if line.endswith(b"\n"):
                     raise
@@ -60,8 +60,12 @@ def _strict(data: bytes) -> Any:
 
 def parse_json(data: bytes, where: str) -> Any:
     """JSON of bytes; DataError says where it is broken. Halves of characters in its words are replaced."""
-    if (found := _strict(data)) is not _UNKNOWN:
-        return found
+    found = _strict(data)
+    return _lenient(data, where) if found is _UNKNOWN else found
+
+
+def _lenient(data: bytes, where: str) -> Any:
+    """What Python reads as JSON beyond its letter, such as NaN; DataError says where it is broken."""
     try:
         found = json.loads(data)
         return _whole(found) if _HALF.search(data) else found
