@@ -1,0 +1,1 @@
+"""A small training codebase: ladders of tiny models as rows of Runs."""

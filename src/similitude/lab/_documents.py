@@ -1,0 +1,152 @@
+"""How documents are found in the files of a package: a file each, chapters, dictionary entries, manual pages."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+from similitude._errors import DataError
+
+from ._lzw import decode_lzw
+
+__all__ = ["FINDERS", "Document", "plain_manual"]
+
+Members = Iterable[tuple[str, bytes]]
+
+
+class Document(NamedTuple):
+    """A document as found: its name within the source and its text as bytes, not yet normalised."""
+
+    name: str
+    text: bytes
+
+
+def whole_files(members: Members) -> Iterator[Document]:
+    """Every file is a document."""
+    for name, content in members:
+        yield Document(name, content)
+
+
+# -- the King James Bible ---------------------------------------------------------------------------------------------
+
+MAGIC = b"EC02"
+LZW = b"\x1f\x9d\x90"  # compress's header: up to 16 bits, block mode; it stands once, before the first window
+WINDOWS_AT = 84  # big-endian integers: size of a window, windows, then where each begins and where the last ends
+VERSE = re.compile(rb"^(\d?[A-Z][A-Za-z]*\d+):\d+ (.+)$", re.MULTILINE)
+
+
+def chapters(members: Members) -> Iterator[Document]:
+    """Every chapter is a document: its verses, a line each, without their references.
+
+    The file is a run of LZW-compressed windows of equal size, with a table of their offsets in front; a line of the
+    text is a verse that begins with its reference, as in ``Ge1:1 In the beginning ...``.
+    """
+    for _, content in members:
+        verses: dict[bytes, list[bytes]] = {}
+        for reference, verse in VERSE.findall(_windows(content)):
+            verses.setdefault(reference, []).append(verse.rstrip())
+        for reference, lines in verses.items():
+            yield Document(reference.decode("ascii"), b"\n".join(lines) + b"\n")
+
+
+def _windows(content: bytes) -> bytes:
+    try:
+        size, count = struct.unpack_from(">2I", content, WINDOWS_AT)
+        ends = struct.unpack_from(f">{count + 1}I", content, WINDOWS_AT + 8)
+    except struct.error:
+        ends, size = (0,), 0
+    if content[: len(MAGIC)] != MAGIC or content[ends[0] - len(LZW) : ends[0]] != LZW or ends[-1] != len(content):
+        raise DataError("bible.data is not of the form known (EC02, with windows written by compress)")
+    texts = [decode_lzw(content[begin:end]) for begin, end in pairwise(ends)]
+    if any(len(text) != size for text in texts[:-1]):
+        raise DataError("bible.data is damaged: a window is not of the size its header says")
+    return b"".join(texts)
+
+
+# -- a dictionary for dictd -------------------------------------------------------------------------------------------
+
+DIGITS = {c: i for i, c in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")}
+
+
+def entries(members: Members) -> Iterator[Document]:
+    """Every entry is a document; head words that share one definition give it once.
+
+    The index has a line a head word: the word, offset and length of its definition, in digits of base 64. Entries
+    named ``00-...`` are about the dictionary itself and are left out.
+    """
+    files = {name.rsplit(".", 1)[-1]: content for name, content in members}
+    if set(files) != {"index", "dz"}:
+        raise DataError("the dictionary's package does not hold an .index and a .dict.dz file")
+    text = gzip.decompress(files["dz"])  # dictzip is gzip with an index of its own in the header
+    places: dict[tuple[int, int], str] = {}
+    for line in files["index"].decode("utf-8").splitlines():
+        word, offset, length = line.split("\t")[:3]
+        if not word.startswith("00-"):
+            places.setdefault((_number(offset), _number(length)), word)
+    for (offset, length), word in sorted(places.items()):
+        yield Document(word, text[offset : offset + length])
+
+
+def _number(digits: str) -> int:
+    value = 0
+    for digit in digits:
+        value = 64 * value + DIGITS[digit]
+    return value
+
+
+# -- manual pages -----------------------------------------------------------------------------------------------------
+
+REQUEST = re.compile(r"^[.'][ \t]*(\S*)[ \t]*(.*)$")
+SPOKEN = {"SH", "SS", "B", "I", "BR", "BI", "IB", "IR", "RB", "RI", "SM", "SB", "IP", "TP", "TQ", "UR", "MT", "Nm",
+          "Nd", "Sh", "Ss", "Fl", "Ar", "Pa", "Em", "Sy", "It", "Xr", "Cm", "Op"}  # fmt: skip
+ESCAPES = re.compile(r"\\(?:f(?:\[[^]]*\]|\(..|.)|s[+-]?\d+|\*?\((..)|\*?\[([^]]*)\]|m\[[^]]*\]|([-e'`~ ])|.)")
+NAMED = {"aq": "'", "dq": '"', "lq": "“", "rq": "”", "oq": "‘", "cq": "’", "Fo": "«", "Fc": "»", "bu": "•", "co": "©",
+         "em": "—", "en": "–", "hy": "-", "ha": "^", "ti": "~", "rs": "\\", "bv": "|", "mu": "×", "<=": "≤",
+         ">=": "≥", "->": "→", "<-": "←", "at": "@", "sh": "#", "ga": "`", "aa": "´"}  # fmt: skip
+SIGNS = {"-": "-", "e": "\\", "'": "´", "`": "`", "~": " ", " ": " "}
+
+
+def pages(members: Members) -> Iterator[Document]:
+    """Every manual page is a document, as plain text (see `plain_manual`)."""
+    for name, content in members:
+        yield Document(name, plain_manual(gzip.decompress(content).decode("utf-8")).encode())
+
+
+def plain_manual(source: str) -> str:
+    r"""A manual page without its roff markup, by a rule on single lines that loses layout and keeps the words.
+
+    Comments go; a line that is a request (``.PP``) goes, but for those whose arguments are words of the text
+    (``.SH``, ``.B`` ...), which leave these; within lines, fonts and sizes go and characters given by name become
+    themselves. Plain text, because the markup is the same in every language and would make two of them look alike.
+
+    >>> plain_manual('.SH NAME\n.\\" a comment\n\\fBls\\fP \\- list\n')
+    'NAME\nls - list\n'
+    """
+    lines = (_plain_line(line) for line in source.splitlines())
+    return "\n".join(line for line in lines if line) + "\n"
+
+
+def _plain_line(line: str) -> str:
+    line = re.sub(r'\\["#].*$', "", line)  # a comment runs to the end of its line
+    request = REQUEST.match(line)
+    if request is None:
+        return ESCAPES.sub(_character, line).rstrip()
+    name, words = request.groups()
+    return ESCAPES.sub(_character, words.replace('"', "")).strip() if name in SPOKEN else ""
+
+
+def _character(escape: re.Match[str]) -> str:
+    two, long, sign = escape.groups()
+    return SIGNS[sign] if sign else NAMED.get(two or long or "", "")
+
+
+FINDERS: dict[str, Callable[[Members], Iterator[Document]]] = {
+    "files": whole_files,
+    "chapters": chapters,
+    "entries": entries,
+    "pages": pages,
+}
