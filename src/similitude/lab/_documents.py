@@ -100,8 +100,9 @@ def _number(digits: str) -> int:
 
 # -- manual pages -----------------------------------------------------------------------------------------------------
 
+TRANSLATORS = {"ÜBERSETZUNG", "TRADUCTION"}
 REQUEST = re.compile(r"^[.'][ \t]*(\S*)[ \t]*(.*)$")
-SPOKEN = {"SH", "SS", "B", "I", "BR", "BI", "IB", "IR", "RB", "RI", "SM", "SB", "IP", "TP", "TQ", "UR", "MT", "Nm",
+SPOKEN = {"SH", "SS", "B", "I", "BR", "BI", "IB", "IR", "RB", "RI", "SM", "SB", "IP", "UR", "MT", "Nm",
           "Nd", "Sh", "Ss", "Fl", "Ar", "Pa", "Em", "Sy", "It", "Xr", "Cm", "Op"}  # fmt: skip
 ESCAPES = re.compile(r"\\(?:f(?:\[[^]]*\]|\(..|.)|s[+-]?\d+|\*?\((..)|\*?\[([^]]*)\]|m\[[^]]*\]|([-e'`~ ])|.)")
 NAMED = {"aq": "'", "dq": '"', "lq": "“", "rq": "”", "oq": "‘", "cq": "’", "Fo": "«", "Fc": "»", "bu": "•", "co": "©",
@@ -122,12 +123,20 @@ def plain_manual(source: str) -> str:
     Comments go; a line that is a request (``.PP``) goes, but for those whose arguments are words of the text
     (``.SH``, ``.B`` ...), which leave these; within lines, fonts and sizes go and characters given by name become
     themselves. Plain text, because the markup is the same in every language and would make two of them look alike.
+    The section that names the translators goes too: it is the same on most pages, so that hardly any validation page
+    would be free of text from the training part.
 
     >>> plain_manual('.SH NAME\n.\\" a comment\n\\fBls\\fP \\- list\n')
     'NAME\nls - list\n'
     """
-    lines = (_plain_line(line) for line in source.splitlines())
-    return "\n".join(line for line in lines if line) + "\n"
+    lines, skipping = [], False
+    for line in source.splitlines():
+        plain = _plain_line(line)
+        if line.startswith((".SH", ".Sh")):
+            skipping = plain in TRANSLATORS
+        if plain and not skipping:
+            lines.append(plain)
+    return "\n".join(lines) + "\n"
 
 
 def _plain_line(line: str) -> str:
@@ -136,11 +145,15 @@ def _plain_line(line: str) -> str:
     if request is None:
         return ESCAPES.sub(_character, line).rstrip()
     name, words = request.groups()
+    if name == "IP":  # a mark and an indentation
+        words = re.sub(r'^("[^"]*"|\S*).*', r"\1", words)
     return ESCAPES.sub(_character, words.replace('"', "")).strip() if name in SPOKEN else ""
 
 
 def _character(escape: re.Match[str]) -> str:
     two, long, sign = escape.groups()
+    if long and re.fullmatch("u[0-9A-F]{4,5}", long):
+        return chr(int(long[1:], 16))
     return SIGNS[sign] if sign else NAMED.get(two or long or "", "")
 
 
