@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,20 +20,12 @@ from similitude.runs._provider import cache_folder
 from ._domains import domain, domain_names, read_documents
 from ._own_text import read_own_text
 from ._split import RULE, SEPARATOR, Split, split_documents
+from ._tokenizer import Tokenizer
 
-__all__ = ["Corpus", "Encoder", "corpus"]
+__all__ = ["Corpus", "corpus"]
 
+TOGETHER = 256  # documents given to a tokenizer at once
 FILES = ("train.npy", "held.npy", "corpus.json")
-
-
-class Encoder(Protocol):
-    """What a corpus needs of a tokenizer (see `_tokenizer`); token 0 is the separator."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def vocabulary(self) -> int: ...
-    def encode(self, text: bytes) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +52,7 @@ class Corpus:
 
 
 def corpus(
-    name: str | Path, *, tokenizer: Encoder | None = None, folder: str | Path | None = None, download: bool = True
+    name: str | Path, *, tokenizer: Tokenizer | None = None, folder: str | Path | None = None, download: bool = True
 ) -> Corpus:
     """A text by name, as tokens.
 
@@ -138,7 +130,7 @@ def _joined(documents: tuple[bytes, ...]) -> np.ndarray:
     return np.frombuffer(b"".join(text + bytes([SEPARATOR]) for text in documents), np.uint8)
 
 
-def _encoded(text: Corpus, tokenizer: Encoder, home: Path) -> Corpus:
+def _encoded(text: Corpus, tokenizer: Tokenizer, home: Path) -> Corpus:
     """The same documents as tokens of another kind."""
 
     def make() -> Corpus:
@@ -151,10 +143,14 @@ def _encoded(text: Corpus, tokenizer: Encoder, home: Path) -> Corpus:
     return _kept(home / _key(text.name, tokenizer.name, text.sha256), make)
 
 
-def _encode_documents(tokens: np.ndarray, tokenizer: Encoder) -> np.ndarray:
+def _encode_documents(tokens: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:
     documents = tokens.tobytes().split(bytes([SEPARATOR]))[:-1]
     end = np.array([SEPARATOR], np.uint16)
-    return np.concatenate([part for text in documents for part in (tokenizer.encode(text), end)])
+    parts: list[np.ndarray] = []
+    for first in range(0, len(documents), TOGETHER):
+        for part in tokenizer.encode_all(documents[first : first + TOGETHER]):
+            parts += [part, end]
+    return np.concatenate(parts)
 
 
 def _hash(train: np.ndarray, held: np.ndarray) -> str:
