@@ -15,6 +15,7 @@ from lab.packages import need_packages
 from similitude._errors import ArgumentError, DataError
 from similitude.lab import _text
 from similitude.lab._documents import Document
+from similitude.lab._kept import keep_arrays
 from similitude.lab._overlap import LONGEST_PASSAGE, SHINGLE, shares_text
 from similitude.lab._own_text import MANY_FILES, SECTION, sections
 from similitude.lab._split import FEWEST, normalise, split_documents
@@ -238,7 +239,7 @@ def test_the_hash_is_that_of_the_tokens(folder, tmp_path):
 def test_what_is_damaged_is_made_anew(folder, tmp_path, harm):
     whole = made(folder, tmp_path / "home")
     (kept,) = (tmp_path / "home").iterdir()
-    about, tokens = kept / "corpus.json", kept / "train.npy"
+    about, tokens = kept / "about.json", kept / "train.npy"
     content = tokens.read_bytes()
     if harm == "no json":
         about.unlink()
@@ -251,7 +252,7 @@ def test_what_is_damaged_is_made_anew(folder, tmp_path, harm):
         tokens.write_bytes(content[:5000])
     else:
         facts = json.loads(about.read_text())
-        about.write_text(json.dumps({**facts, "tokens": [1, 2]}))
+        about.write_text(json.dumps({**facts, "shapes": {**facts["shapes"], "train": [1]}}))
     again = made(folder, tmp_path / "home")
     assert again.sha256 == whole.sha256
     assert again.train.tobytes() == content[-len(again.train) :]
@@ -278,6 +279,6 @@ def test_who_comes_second_keeps_what_is_there(folder, tmp_path):
     text = made(folder, tmp_path / "home")
     (kept,) = (tmp_path / "home").iterdir()
     before = (kept / "train.npy").stat().st_ino
-    _text._keep(text, kept)
+    keep_arrays(kept, *_text._parts(text))
     assert (kept / "train.npy").stat().st_ino == before
     assert [p.name for p in (tmp_path / "home").iterdir()] == [kept.name]

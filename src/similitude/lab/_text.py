@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,10 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from similitude._errors import ArgumentError, DataError, did_you_mean
+from similitude._errors import ArgumentError, did_you_mean
 from similitude.runs._provider import cache_folder
 
 from ._domains import domain, domain_names, read_documents
+from ._kept import kept_arrays
 from ._own_text import read_own_text
 from ._split import RULE, SEPARATOR, Split, split_documents
 from ._tokenizer import Tokenizer
@@ -25,7 +22,6 @@ from ._tokenizer import Tokenizer
 __all__ = ["Corpus", "corpus"]
 
 TOGETHER = 256  # documents given to a tokenizer at once
-FILES = ("train.npy", "held.npy", "corpus.json")
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,58 +168,11 @@ def _key(name: str, tokenizer: str, content: str) -> str:
 
 def _kept(folder: Path, make: Callable[[], Corpus]) -> Corpus:
     """The corpus kept in the folder, made and kept first when it is not there or not whole."""
-    found = _load(folder)
-    if found is None:
-        _keep(make(), folder)
-        found = _load(folder)
-    if found is None:
-        raise DataError(f"{folder} cannot be read back; remove it and make sure that the disk is not full")
-    return found
+    arrays, facts = kept_arrays(folder, lambda: _parts(make()))
+    facts["documents"] = tuple(facts["documents"])
+    return Corpus(**arrays, **facts)
 
 
-def _load(folder: Path) -> Corpus | None:
-    try:
-        about: dict[str, Any] = json.loads((folder / FILES[2]).read_text("utf-8"))
-        train, held = (np.load(folder / file, mmap_mode="r", allow_pickle=False) for file in FILES[:2])
-        if [len(train), len(held)] != about.pop("tokens"):
-            return None
-        return Corpus(**about | {"documents": tuple(about["documents"]), "train": train, "held": held})
-    except (OSError, ValueError, KeyError, TypeError):  # not there, cut short, or of an older version
-        return None
-
-
-def _keep(made: Corpus, folder: Path) -> None:
-    """Write under a temporary name, sync, rename: of two processes at it the second finds the work done."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        for file, part in zip(FILES, (made.train, made.held)):
-            _write(temporary / file, lambda stream, part=part: np.save(stream, part, allow_pickle=False))
-        text = json.dumps(_facts(made), indent=1, ensure_ascii=False)
-        _write(temporary / FILES[2], lambda stream: stream.write(text.encode()))
-        os.chmod(temporary, 0o755)
-        _put(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _put(temporary: Path, folder: Path) -> None:
-    """Rename; a folder in the way stays when it is whole, and goes when it is not."""
-    try:
-        os.rename(temporary, folder)
-    except OSError:
-        if _load(folder) is None:
-            shutil.rmtree(folder, ignore_errors=True)
-            os.rename(temporary, folder)
-
-
-def _facts(made: Corpus) -> dict[str, Any]:
-    facts = {name: getattr(made, name) for name in Corpus.__dataclass_fields__ if name not in ("train", "held")}
-    return {**facts, "removed": dict(made.removed), "tokens": [len(made.train), len(made.held)]}
-
-
-def _write(path: Path, write: Callable[[Any], Any]) -> None:
-    with path.open("wb") as stream:
-        write(stream)
-        stream.flush()
-        os.fsync(stream.fileno())
+def _parts(made: Corpus) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    facts = {name: value for name, value in vars(made).items() if name not in ("train", "held")}
+    return {"train": made.train, "held": made.held}, {**facts, "removed": dict(made.removed)}
