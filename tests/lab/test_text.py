@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -282,3 +283,16 @@ def test_who_comes_second_keeps_what_is_there(folder, tmp_path):
     keep_arrays(kept, *_text._parts(text))
     assert (kept / "train.npy").stat().st_ino == before
     assert [p.name for p in (tmp_path / "home").iterdir()] == [kept.name]
+
+
+def test_what_a_killed_process_left_is_removed(folder, tmp_path):
+    made(folder, tmp_path / "home")
+    (kept,) = (tmp_path / "home").iterdir()
+    (kept / "about.json").unlink()
+    for name, age in (("old", 7200), ("new", 60)):
+        left = tmp_path / "home" / f".{kept.name}.{name}"
+        left.mkdir()
+        (left / "train.npy").write_bytes(b"half")
+        os.utime(left, (time.time() - age,) * 2)
+    made(folder, tmp_path / "home")
+    assert {p.name for p in (tmp_path / "home").iterdir()} == {kept.name, f".{kept.name}.new"}

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from similitude._errors import DataError
 __all__ = ["keep_arrays", "kept_arrays"]
 
 FACTS = "about.json"
+ABANDONED = 3600.0  # seconds: nothing takes so long to write
 
 Kept = tuple[dict[str, np.ndarray], dict[str, Any]]
 
@@ -38,6 +40,7 @@ def kept_arrays(folder: Path, make: Callable[[], Kept]) -> Kept:
 def keep_arrays(folder: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
     """Write under a temporary name, sync, rename: of two processes at it the second finds the work done."""
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(folder)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         for name, array in arrays.items():
@@ -49,6 +52,20 @@ def keep_arrays(folder: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[s
         _put(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """What a process that was killed left under a temporary name."""
+    for path in folder.parent.glob(f".{folder.name}.*"):
+        if time.time() - _written(path) > ABANDONED:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # another process has just finished with it
+        return time.time()
 
 
 def _put(temporary: Path, folder: Path) -> None:

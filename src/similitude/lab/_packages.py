@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 import re
 import tarfile
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ def read_members(path: Path, inside: str) -> Iterator[tuple[str, bytes]]:
                 name = member.name.removeprefix("./")
                 if member.isreg() and wanted.search(name) and (stream := archive.extractfile(member)):
                     yield name, stream.read()
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
         raise DataError(f"{path} is damaged ({error}); remove it, so that it is fetched again") from None
 
 
