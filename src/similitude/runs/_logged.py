@@ -14,7 +14,7 @@ __all__ = ["CHUNK", "STATES", "LoggedRun", "Scalar", "flat", "points_of", "point
 
 Scalar = str | int | float | bool | None
 CHUNK = 1 << 18  # points that a reader gives at a time
-STATES = ("finished", "running", "crashed", "unknown")
+STATES = ("finished", "running", "crashed", "diverged", "unknown")
 _LONGEST = 2_000  # characters of a setting that are kept, and of a name
 _DEEPEST = 20  # settings within settings that have names of their own
 _MOST = 100_000  # settings of a run

@@ -45,19 +45,57 @@ class LiveWriter:
 
     def begin(self, run: LoggedRun) -> int:
         """A run in state 'running', with its settings; its number."""
+        with self._writing():
+            return self._begun(run)
+
+    def _begun(self, run: LoggedRun) -> int:
         from ._store import _Written
 
-        with self._writing():
-            now = time.time()
-            cursor = self._database.execute(
-                "insert into run (key, hash, kind, name, source, state, started, tags, added, changed, complete) "
-                "values (?, '', ?, ?, ?, 'running', ?, '[]', ?, ?, 0)",
-                (run.key, run.kind, run.name, run.source, run.started or now, now, now),
-            )
-            number = int(cursor.lastrowid or 0)
-            self.store._describe(number, run, _Written(), [("tracking began", now)], now)
-            self._own(number)
+        now = time.time()
+        cursor = self._database.execute(
+            "insert into run (key, hash, kind, name, source, state, started, tags, added, changed, complete) "
+            "values (?, '', ?, ?, ?, 'running', ?, '[]', ?, ?, 0)",
+            (run.key, run.kind, run.name, run.source, run.started or now, now, now),
+        )
+        number = int(cursor.lastrowid or 0)
+        self.store._describe(number, run, _Written(), [("tracking began", now)], now)
+        self._own(number)
         return number
+
+    def claim(self, run: LoggedRun) -> tuple[str, int]:
+        """Begin a run that a program can make again from its key, unless it is there: (what it was, its number).
+
+        "known": it is in the store, ended; "busy": a process that lives is at it; "resumed": a process began it and
+        died; "begun": it was not there. Of several that ask at once one is told that the run is its own.
+        """
+        with self._writing():
+            done = self.store._all("select id from run where complete and key = ? order by id", run.key)
+            if done:
+                return "known", done[0]["id"]
+            for row in self.store._all(
+                "select run.id, host, pid, beat from run join live on live.run = run.id "
+                "where not complete and key = ? order by run.id",
+                run.key,
+            ):
+                if _is_alive(row["host"], row["pid"], row["beat"]) and not self._mine(row):
+                    return "busy", row["id"]
+                self._own(row["id"])
+                self._database.execute("update run set state = 'running' where id = ?", (row["id"],))
+                return "resumed", row["id"]
+            return "begun", self._begun(run)
+
+    def _mine(self, row: sqlite3.Row) -> bool:
+        return row["pid"] == os.getpid() and row["host"] == socket.gethostname()
+
+    def rewind(self, number: int, step: int) -> None:
+        """Take back the points after a step, from which a run goes on."""
+        with self._writing():
+            self._database.execute("delete from live_point where run = ? and step > ?", (number, step))
+
+    def release(self, number: int) -> None:
+        """Let go of a run that has not ended, for another process to go on with."""
+        with self._writing():
+            self._database.execute("update live set host = '', beat = 0 where run = ?", (number,))
 
     def resume(self, number: int) -> int:
         """Go on with a run whose process died: its last step. ArgumentError where it is not there or is alive."""

@@ -1,0 +1,156 @@
+"""The decoder transformer: rotary positions, RMS norm, SwiGLU or GELU, written as functions of a flat dictionary.
+
+Activations are (sequences x length, width) between layers: on a CPU products of three dimensions have gradients that
+are several times slower than those of two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from math import sqrt
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ._attention import attend, rotary, rotate
+from ._leaf import Leaf, gain, hidden, of_block
+from ._settings import Config
+
+__all__ = ["Decoder", "Parts"]
+
+Array = jax.Array
+Params = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What interventions may put in the place of a part of the decoder; None is the decoder's own.
+
+    `feed_forward(decoder, block params, x (rows, width)) -> (y, {name: auxiliary loss})`; `order` lists, for each layer
+    that is passed, the block whose weights it uses; `causal` False lets each position see all others;
+    `around(decoder, params, tokens, forward) -> (logits, losses)` wraps the whole pass, `prefix(decoder, block params)`
+    gives keys and values (kv heads, extra, head width) every query sees besides those of the text.
+    """
+
+    feed_forward: Callable[..., tuple[Array, dict[str, Array]]] | None = None
+    order: tuple[int, ...] | None = None
+    causal: bool = True
+    around: Callable[..., tuple[Array, dict[str, Array]]] | None = None
+    linear: Callable[[Array, Array, str], Array] | None = None
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A decoder with its settings; hashable by identity, made once a shape."""
+
+    config: Config
+    parts: Parts = field(default_factory=Parts)
+
+    @property
+    def ratio(self) -> float:
+        """Width over the base width, which maximal-update parameterisation divides by."""
+        return self.config.model.width / self.config.base_width if self.config.parameterisation == "mup" else 1.0
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The block each layer uses."""
+        return self.parts.order or tuple(range(self.config.model.layers))
+
+    def leaves(self) -> dict[str, Leaf]:
+        """The arrays of the model by name."""
+        m = self.config.model
+        head = m.width // m.heads
+        kv = (m.kv_heads or m.heads) * head
+        deep = sqrt(2 * len(self.order))
+        found = {"embed": Leaf((self.config.vocabulary, m.width), "input", 1, m.width, 0.02)}
+        for i in sorted(set(self.order)):
+            found |= {
+                f"block{i}/norm1": gain(m.width),
+                f"block{i}/qkv": hidden(m.width, m.width + 2 * kv),
+                f"block{i}/out": hidden(m.width, m.width, shrink=deep),
+                f"block{i}/norm2": gain(m.width),
+                f"block{i}/up": hidden(m.width, m.inner() * (2 if m.activation == "swiglu" else 1)),
+                f"block{i}/down": hidden(m.inner(), m.width, shrink=deep),
+            }
+        found["norm"] = gain(m.width)
+        if not m.tied:
+            found["head"] = Leaf((m.width, self.config.vocabulary), "output", m.width, self.config.vocabulary, 0.02)
+        return found
+
+    def logits(self, params: Params, tokens: Array) -> tuple[Array, dict[str, Array]]:
+        """Logits (sequences x length, vocabulary) for tokens (sequences, length), and auxiliary losses by name."""
+        if self.parts.around is not None:
+            return self.parts.around(self, params, tokens, self.forward)
+        return self.forward(params, tokens)
+
+    def forward(self, params: Params, tokens: Array) -> tuple[Array, dict[str, Array]]:
+        """The plain pass."""
+        h = params["embed"][tokens].reshape(-1, self.config.model.width)
+        h, losses = self.body(params, h, tokens.shape[1])
+        return self.head(params, h), losses
+
+    def body(self, params: Params, h: Array, length: int, seen: Callable[..., Any] | None = None) -> tuple[Array, Any]:
+        """All blocks on embedded rows (sequences x length, width)."""
+        losses: dict[str, Array] = {}
+        for i in self.order:
+            block = of_block(params, f"block{i}")
+            h = h + self.attention(block, rms(h, block["norm1"]), length)
+            y, more = self.feed_forward(block, rms(h, block["norm2"]))
+            h = h + y
+            losses = {k: losses.get(k, 0.0) + more.get(k, 0.0) for k in {**losses, **more}}
+            if seen is not None:
+                seen(h)
+        return rms(h, params["norm"]), losses
+
+    def head(self, params: Params, h: Array) -> Array:
+        """Logits of normed rows."""
+        table = params["embed"].T if self.config.model.tied else params["head"]
+        return self.linear(h, table, "head") * (1 / self.ratio)
+
+    def linear(self, x: Array, weights: Array, name: str) -> Array:
+        """A matrix product, or what an intervention makes of it."""
+        return x @ weights if self.parts.linear is None else self.parts.linear(x, weights, name)
+
+    def attention(self, block: Params, x: Array, length: int) -> Array:
+        """Causal self-attention of normed rows (sequences x length, width)."""
+        m = self.config.model
+        width = m.width // m.heads
+        kv = m.kv_heads or m.heads
+        rows = self.linear(x, block["qkv"], "qkv").reshape(-1, length, m.heads + 2 * kv, width).transpose(0, 2, 1, 3)
+        q, k, v = rows[:, : m.heads], rows[:, m.heads : m.heads + kv], rows[:, m.heads + kv :]
+        if kv != m.heads:
+            k, v = (jnp.repeat(a, m.heads // kv, axis=1) for a in (k, v))
+        q, k, v = (a.reshape(-1, length, width) for a in (q, k, v))
+        turns = rotary(length, width)
+        q, k = (rotate(a, *(t.astype(a.dtype) for t in turns)) for a in (q, k))
+        if m.qk_norm:
+            q, k = unit_rms(q), unit_rms(k)
+        y = attend(q, k, v, 1 / sqrt(width), self.parts.causal)
+        y = y.reshape(-1, m.heads, length, width).transpose(0, 2, 1, 3).reshape(-1, m.width)
+        return self.linear(y, block["out"], "out")
+
+    def feed_forward(self, block: Params, x: Array) -> tuple[Array, dict[str, Array]]:
+        """The feed-forward layer of normed rows."""
+        if self.parts.feed_forward is not None:
+            return self.parts.feed_forward(self, block, x)
+        return self.linear(self.activate(self.linear(x, block["up"], "up")), block["down"], "down"), {}
+
+    def activate(self, x: Array) -> Array:
+        """SwiGLU of two halves, or GELU."""
+        if self.config.model.activation == "gelu":
+            return jax.nn.gelu(x)
+        gate, value = jnp.split(x, 2, -1)
+        return jax.nn.silu(gate) * value
+
+
+def unit_rms(x: Array) -> Array:
+    """Rows divided by their root mean square."""
+    wide = x.astype(jnp.float32)
+    return (x * jax.lax.rsqrt(jnp.mean(wide * wide, -1, keepdims=True) + 1e-6)).astype(x.dtype)
+
+
+def rms(x: Array, weights: Array) -> Array:
+    """RMS norm (Zhang & Sennrich 2019)."""
+    return unit_rms(x) * weights

@@ -1,0 +1,242 @@
+"""What a ladder will take and how far it is: parameters, FLOP, expected time and memory of each run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from similitude._errors import ArgumentError
+from similitude._view import Column, Section, Table, Text
+
+from ._jobs import jobs_of
+from ._ladder import Ladder
+from ._settings import Config
+from ._train import checkpoints_of, key_of, training_flop
+
+__all__ = ["Clock", "Outlook", "outlook", "time_text"]
+
+OVERHEAD = 5e-6  # seconds a token whatever the size: look-ups, norms, softmax
+EFFICIENCY = 0.75  # of a plain matrix product's speed that training's products reach
+COMPILING = 4.0  # seconds for a shape that was not compiled before
+PROCESS = 250e6  # bytes of a worker before it trains
+
+
+def time_text(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> time_text(42), time_text(3000), time_text(20000)
+    ('42 s', '50 min', '5.6 h')
+    """
+    if seconds < 99.5:
+        return f"{max(seconds, 0):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"
+
+
+class Clock:
+    """Expected seconds of runs: as fast as runs of the same shape were here, else by the speed of a matrix product."""
+
+    def __init__(self, finished: Mapping[str, float] | None = None) -> None:
+        self.known = dict(finished or {})  # shape -> tokens a second
+        self._speed: float | None = None
+
+    def learn(self, config: Config, seconds: float) -> None:
+        """What a run took."""
+        if seconds > 0:
+            self.known[shape_key(config)] = config.tokens / seconds
+
+    def seconds(self, config: Config) -> float:
+        """Of one core, without compiling."""
+        known = self.known.get(shape_key(config))
+        if known:
+            return config.tokens / known
+        return config.tokens * (OVERHEAD + training_flop(config) / config.tokens / (EFFICIENCY * self.speed))
+
+    @property
+    def speed(self) -> float:
+        """FLOP a second of a product of matrices of 384, single precision, measured once."""
+        if self._speed is None:
+            a = np.ones((384, 384), np.float32)
+            best = 1e9
+            for _ in range(8):
+                begun = time.thread_time()
+                np.matmul(a, a)
+                best = min(best, time.thread_time() - begun)
+            self._speed = 2 * 384**3 / max(best, 1e-4)
+        return self._speed
+
+
+def shape_key(config: Config) -> str:
+    """Runs of one key take the same time for a token."""
+    m = config.model
+    return f"{m} {config.data.sequence} {config.vocabulary} {sorted(config.interventions)} {config.train.dtype}"
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """A ladder before or while it is trained: one row a run, and what is left.
+
+    `rows` are dictionaries with id, name, N by convention, D, C, seconds expected, bytes, state and steps done. Times
+    are of one core; `left` is that of all workers together. Made by `sim.lab.outlook`.
+    """
+
+    ladder: str
+    store: str
+    rows: tuple[Mapping[str, Any], ...]
+    workers: int
+    left: float
+    shared: float
+    failures: tuple[str, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        done = sum(r["state"] in ("finished", "diverged") for r in self.rows)
+        return f"Outlook({self.ladder}: {done} of {len(self.rows)} runs done, about {time_text(self.left)} left)"
+
+    def view(self) -> Section:
+        """The runs and what is left."""
+        columns = ("run", Column("N", "parameters"), Column("without embeddings", "parameters"), Column("D", "tokens"),
+                   Column("C", "FLOP", digits=3), "time", "memory", "state")  # fmt: skip
+        rows = [
+            (r["name"], r["N"], r["N_without_embeddings"], r["D"], r["C"], time_text(r["seconds"]),
+             f"{r['bytes'] / 1e6:.0f} MB", r["says"])
+            for r in self.rows
+        ]  # fmt: skip
+        done = sum(r["state"] in ("finished", "diverged") for r in self.rows)
+        total = sum(r["seconds"] for r in self.rows)
+        note = (
+            "C counts all matrix products, forward and backward. Time is that of one core, as fast as runs of the same "
+            "shape were here, else by the speed of a matrix product; compiling a new shape adds a few seconds."
+        )
+        points = [
+            f"{done} of {len(self.rows)} runs are in {self.store}.",
+            f"About {time_text(self.left)} left with {self.workers} worker{'s' if self.workers > 1 else ''}; the whole "
+            f"ladder is {time_text(total)} of one core"
+            + (f", of which {time_text(self.shared)} is saved by runs that go on from others." if self.shared else "."),
+            *self.failures,
+        ]
+        return Section(f"Ladder {self.ladder}", (Table("Runs", columns, rows, note), Text("", points)))
+
+    def __str__(self) -> str:
+        return "\n\n".join(str(v).rstrip() for v in self.view().items)
+
+    def _repr_html_(self) -> str:
+        return self.view()._repr_html_()
+
+    def section(self) -> Section:
+        """What a report shows."""
+        return self.view()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "schema_version": 1,
+            "ladder": self.ladder,
+            "store": self.store,
+            "workers": self.workers,
+            "seconds_left": self.left,
+            "runs": [dict(r) for r in self.rows],
+            "failures": list(self.failures),
+        }
+
+
+def outlook(
+    ladder: Ladder, *, workers: int | None = None, failures: Sequence[str] = (), clock: Clock | None = None
+) -> Outlook:
+    """What a ladder will take on this machine, and how far its store is; nothing is trained.
+
+    Raises ArgumentError for fewer than one worker.
+
+    >>> import similitude as sim
+    >>> found = sim.lab.outlook(sim.lab.ladder_from({"sweep": [{"seed": [0, 1]}]}), workers=1)
+    >>> [row["N"] for row in found.rows]
+    [119104, 119104]
+    """
+    from ._workers import workers_by_default
+
+    count = workers_by_default() if workers is None else workers
+    if count < 1:
+        raise ArgumentError(f"workers = {count}; expected 1 or more")
+    there = standing(ladder)
+    clock = clock or Clock()
+    for run in ladder.runs:
+        state = there.get(key_of(run))
+        if state and state["state"] == "finished" and state.get("seconds"):
+            clock.learn(run, state["seconds"])
+    rows = [_row(run, name, there.get(key_of(run)), clock) for run, name in zip(ladder.runs, ladder.names, strict=True)]
+    by_id = {r["id"]: r for r in rows}
+    left = shared = longest = 0.0
+    for job in jobs_of(ladder.runs, ladder.names):
+        whole = 0.0
+        for run, begin in zip(job.runs, job.begins, strict=True):
+            row = by_id[run.id]
+            saved = row["seconds"] * begin / run.steps
+            shared += saved
+            if row["state"] not in ("finished", "diverged"):
+                whole += max(row["seconds"] * (1 - row["step"] / run.steps) - (0 if row["step"] else saved), 0.0)
+        left, longest = left + whole, max(longest, whole)
+    return Outlook(ladder.name, str(ladder.store), tuple(rows), count, max(left / count, longest), shared,
+                   tuple(failures))  # fmt: skip
+
+
+def _row(run: Config, name: str, state: Mapping[str, Any] | None, clock: Clock) -> dict[str, Any]:
+    shape, steps = run.shape, run.steps
+    state = state or {"state": "to do", "step": 0}
+    says = state["state"]
+    if says in ("running", "stopped"):
+        says = f"{says}, {100 * state['step'] / steps:.0f} %"
+    return {
+        "id": run.id,
+        "name": name,
+        "N": shape.parameters("total"),
+        "N_without_embeddings": shape.parameters("without embeddings"),
+        "D": run.tokens,
+        "C": training_flop(run),
+        "steps": steps,
+        "seconds": clock.seconds(run),
+        "bytes": bytes_of(run),
+        "state": state["state"],
+        "says": says,
+        "step": state["step"],
+        "loss": state.get("loss"),
+    }
+
+
+def bytes_of(run: Config) -> float:
+    """Memory of the worker that trains it: the process, weights with gradients and moments, activations of a batch."""
+    shape, m, d = run.shape, run.model, run.data
+    state = shape.state("adam, 32 bit").total * 1.5
+    rows = run.train.batch * d.sequence
+    layer = 14 * m.width + 4 * m.inner() + 2.5 * m.heads * d.sequence
+    return PROCESS + state + 4.0 * rows * (m.layers * layer + 4 * run.vocabulary)
+
+
+def standing(ladder: Ladder) -> dict[str, dict[str, Any]]:
+    """State of each run that its store knows, by key: state, step, loss and seconds where it has ended."""
+    if not ladder.store.is_file():
+        return {}
+    from similitude.runs.store import Store
+    from similitude.runs.store._live import live_runs
+
+    found: dict[str, dict[str, Any]] = {}
+    with Store(ladder.store) as store:
+        for run in store.logged():
+            final = run.final
+            found[run.key] = {"state": run.state, "step": int(final.get("steps", 0)), "loss": final.get("val/loss"),
+                              "seconds": final.get("seconds")}  # fmt: skip
+        steps = {r["run"]: r["step"] for r in store._all("select run, max(step) as step from live_point group by run")}
+        for live in live_runs(store):
+            state = "running" if live.alive else "stopped"
+            found[live.run.key] = {"state": state, "step": int(steps.get(live.number) or 0)}
+    return found
+
+
+def leftovers(ladder: Ladder) -> None:
+    """Remove states of runs that have ended."""
+    there = standing(ladder)
+    ended = {r.id for r in ladder.runs if there.get(key_of(r), {}).get("state") in ("finished", "diverged")}
+    for path in checkpoints_of(ladder.store).glob("*.safetensors"):
+        if path.stem in ended:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,117 @@
+"""run: a whole ladder, from wherever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+from similitude._errors import ArgumentError, DataError
+
+from ._jobs import Job, jobs_of
+from ._ladder import Ladder, ladder_from, read_ladder
+from ._outlook import Clock, Outlook, leftovers, outlook
+from ._train import Outcome, needs_jax
+from ._workers import carry_out, workers_by_default
+
+__all__ = ["run"]
+
+
+def run(
+    ladder: Ladder | Mapping[str, Any] | str | Path,
+    *,
+    store: str | Path | None = None,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    retries: int = 3,
+    limit: float | None = None,
+    told: Callable[[str], None] = lambda sentence: None,
+    tick: Callable[[Outlook], None] | None = None,
+) -> Outlook:
+    """Train all runs of a ladder that are not in its store yet.
+
+    Parameters
+    ----------
+    ladder, store
+        The ladder, its file or its values; where its runs are kept, by default where the ladder says.
+    workers
+        Processes of one thread each; all cores by default.
+    executor
+        A `concurrent.futures.Executor` to use instead, such as Dask's `Client.get_executor()`; the store must be on a
+        disk its workers share.
+    retries, limit
+        How often a run is tried again after an error; seconds a run may take, after which it is put aside and can be
+        gone on with.
+    told, tick
+        Hear a sentence about each run that ended; the outlook now and then.
+
+    A worker that dies is replaced, and what it was training is taken up from its last checkpoint; so is everything when
+    the whole program was killed and is started again. Raises DataError where runs are left, after all others are done.
+
+    >>> import similitude as sim
+    >>> sim.lab.run("ladder.toml")  # doctest: +SKIP
+    Outlook(ladder: 12 of 12 runs done, about 0 s left)
+    """
+    needs_jax()
+    made = ladder if isinstance(ladder, Ladder) else None
+    if made is None:
+        values = ladder if isinstance(ladder, Mapping) else None
+        made = ladder_from(values, store=store) if values is not None else read_ladder(ladder, store=store)  # type: ignore[arg-type]
+    elif store is not None:
+        from dataclasses import replace
+
+        made = replace(made, store=Path(store))
+    count = workers_by_default() if workers is None else workers
+    if count < 1 or retries < 0 or (limit is not None and limit <= 0):
+        raise ArgumentError(f"workers = {count}, retries = {retries}, limit = {limit}: expected at least 1, 0 and 0")
+    _texts(made)
+    clock, failures, stopped = Clock(), [], []
+
+    def heard(job: Job, outcomes: list[Outcome] | str) -> None:
+        if isinstance(outcomes, str):
+            failures.append(f"{', '.join(job.names)}: {outcomes}")
+            told(failures[-1])
+            return
+        for name, outcome in zip(job.names, outcomes, strict=True):
+            if outcome.state == "stopped":
+                stopped.append(f"{name}: put aside at step {outcome.steps}, at its time limit")
+            if outcome.state != "known":
+                told(f"{name}: {outcome.state}")
+
+    def ticked() -> None:
+        if tick is not None:
+            tick(outlook(made, workers=count, clock=clock))
+
+    from similitude.runs.store import Store
+
+    Store(made.store).close()  # made, or refused, before anything is trained
+    open_jobs = _left(made)
+    carry_out(open_jobs, str(made.store), workers=min(count, max(len(open_jobs), 1)), executor=executor,
+              retries=retries, limit=limit, told=heard, tick=ticked)  # fmt: skip
+    leftovers(made)
+    if failures:
+        raise DataError(f"{len(failures)} of {len(made)} runs failed: {failures[0]}")
+    return outlook(made, workers=count, failures=stopped, clock=clock)
+
+
+def _texts(ladder: Ladder) -> None:
+    """Fetch and prepare what the runs read, once, before the workers begin."""
+    from ._training import corpora_of
+
+    seen = set()
+    for run in ladder.runs:
+        what = (tuple(run.data.domains), run.data.tokenizer)
+        if what not in seen:
+            seen.add(what)
+            corpora_of(run)
+
+
+def _left(ladder: Ladder) -> list[Job]:
+    """Jobs with a run that has not ended."""
+    from ._outlook import standing
+    from ._train import key_of
+
+    there = standing(ladder)
+    done = {r.id for r in ladder.runs if there.get(key_of(r), {}).get("state") in ("finished", "diverged")}
+    return [job for job in jobs_of(ladder.runs, ladder.names) if any(r.id not in done for r in job.runs)]

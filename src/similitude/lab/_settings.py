@@ -1,0 +1,270 @@
+"""The settings of one run: strict, complete, and with an id that is a hash of them.
+
+>>> from similitude.lab import Config
+>>> short, same = Config(), Config(seed=0)
+>>> short.id == same.id, Config(seed=1).id == short.id
+(True, False)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from similitude._architecture import Transformer
+from similitude._errors import ArgumentError, DataError
+from similitude._schedule import SHAPES, Schedule, schedule
+
+__all__ = ["Config", "DataSettings", "ModelSettings", "TrainSettings", "config_from"]
+
+RULES = 1  # raised whenever the same settings would give other numbers, so that runs of both are told apart
+
+
+class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The shape of the model.
+
+    `kind` is "transformer" (a decoder). `feed_forward` is the inner
+    width, by default 8/3 of the width, to the next multiple of 8, for swiglu and four times it for gelu. `qk_norm`
+    divides queries and keys by their root mean square, without weights of its own.
+    """
+
+    kind: Literal["transformer"] = "transformer"
+    layers: int = 2
+    width: int = 64
+    heads: int = 4
+    kv_heads: int | None = None
+    feed_forward: int | None = None
+    activation: Literal["swiglu", "gelu"] = "swiglu"
+    tied: bool = True
+    qk_norm: bool = False
+
+    def inner(self) -> int:
+        """Inner width of the feed-forward layer."""
+        if self.feed_forward is not None:
+            return self.feed_forward
+        return -(-8 * self.width // 24) * 8 if self.activation == "swiglu" else 4 * self.width
+
+
+class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is trained on: `domains` by weight (names, or paths to one's own text), `sequence` tokens at a time.
+
+    `unique` limits the different tokens, which are then repeated; `held` windows of each domain are for validation.
+    `tokenizer` is "bytes", or "bpe-1024" for byte pairs with that vocabulary.
+    """
+
+    domains: dict[str, float] = msgspec.field(default_factory=lambda: {"python": 1.0})
+    tokenizer: str = "bytes"
+    sequence: int = 128
+    unique: int | None = None
+    held: int = 128
+
+
+class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How it is trained: for `steps`, or `tokens`, or `tokens_per_parameter` (all parameters), one of the three.
+
+    `batch` counts sequences. `warm_up` and `cooldown` are steps, or shares of all steps where below 1; `end` is the last
+    rate as a share of `lr`. Weight decay is decoupled: each step takes `lr * weight_decay` of a weight matrix. `ema`
+    averages weights with that momentum at a batch of `ema_batch`; at another batch it is raised to the power of their
+    ratio (Busbridge et al. 2023). `noise` measurements of the gradient noise scale are spread over the run.
+    """
+
+    steps: int | None = None
+    tokens: float | None = None
+    tokens_per_parameter: float | None = None
+    batch: int = 16
+    lr: float = 3e-3
+    schedule: str = "wsd"
+    warm_up: float = 0.05
+    cooldown: float = 0.2
+    end: float = 0.0
+    optimizer: Literal["adamw", "sgd", "muon"] = "adamw"
+    weight_decay: float = 0.1
+    beta1: float = 0.9
+    beta2: float = 0.95
+    eps: float = 1e-15
+    clip: float = 1.0
+    z_loss: float = 0.0
+    ema: float = 0.0
+    ema_batch: int | None = None
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    evaluations: int = 10
+    noise: int = 0
+    spectra: bool = False
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings of a run; equal settings have equal ids.
+
+    `parameterisation` is "standard" or "mup", the maximal update (Yang et al. 2022): rates carry over from `base_width`
+    where heads have one width. `interventions` are names with their settings, see `sim.lab.interventions`.
+    """
+
+    model: ModelSettings = ModelSettings()
+    data: DataSettings = DataSettings()
+    train: TrainSettings = TrainSettings()
+    parameterisation: Literal["standard", "mup"] = "standard"
+    base_width: int = 64
+    interventions: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+    seed: int = 0
+
+    @property
+    def id(self) -> str:
+        """Twelve hexadecimal digits of the hash of the settings, however they are written."""
+        text = msgspec.json.encode({"rules": RULES, **msgspec.to_builtins(self.resolved())}, order="deterministic")
+        return hashlib.sha256(text).hexdigest()[:12]
+
+    @property
+    def vocabulary(self) -> int:
+        """Rows of the embedding table."""
+        if self.data.tokenizer == "bytes":
+            return 256
+        return int(self.data.tokenizer.rpartition("-")[2])
+
+    @property
+    def shape(self) -> Any:
+        """The shape with its counts of parameters and FLOP, as interventions leave it."""
+        from .interventions import shape_with
+
+        return shape_with(transformer_shape(self), self)
+
+    @property
+    def steps(self) -> int:
+        """Steps of the optimiser."""
+        t = self.train
+        if t.steps is not None:
+            return t.steps
+        tokens = t.tokens if t.tokens is not None else (t.tokens_per_parameter or 20.0) * self.shape.parameters("total")
+        return max(1, round(tokens / self.tokens_per_step))
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Tokens of a batch."""
+        return self.train.batch * self.data.sequence
+
+    @property
+    def tokens(self) -> int:
+        """Tokens trained on."""
+        return self.steps * self.tokens_per_step
+
+    def resolved(self) -> Config:
+        """The same run with its steps, warm-up and cooldown as whole steps and shares, as its id sees it."""
+        steps = self.steps
+        warm = self.train.warm_up
+        warm = round(warm * steps) if warm < 1 else int(warm)
+        cool = self.train.cooldown
+        cool = cool if cool < 1 else cool / steps
+        ema_batch = self.train.ema_batch or self.train.batch
+        train = msgspec.structs.replace(
+            self.train,
+            steps=steps,
+            tokens=None,
+            tokens_per_parameter=None,
+            warm_up=float(min(warm, steps - 1)),
+            cooldown=float(cool),
+            ema_batch=ema_batch if self.train.ema else None,
+        )
+        model = self.model
+        if model.feed_forward is None:
+            model = msgspec.structs.replace(model, feed_forward=model.inner())
+        return msgspec.structs.replace(self, train=train, model=model)
+
+    def rates(self) -> Schedule:
+        """The learning rate of every step."""
+        t = self.resolved().train
+        shape = t.schedule
+        return schedule(
+            shape, self.steps, peak=t.lr, end=t.end * t.lr, warm_up=int(t.warm_up), cooldown=t.cooldown or 0.2
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return msgspec.to_builtins(self)
+
+    def checked(self) -> Config:
+        """Itself; ArgumentError for settings that make no run, each in a sentence."""
+        m, d, t = self.model, self.data, self.train
+        whole = {"model.layers": m.layers, "model.width": m.width, "model.heads": m.heads, "train.batch": t.batch,
+                 "data.sequence": d.sequence, "data.held": d.held, "base_width": self.base_width}  # fmt: skip
+        for name, value in whole.items():
+            if value < 1:
+                raise ArgumentError(f"{name} = {value}; expected 1 or more")
+        if sum(v is not None for v in (t.steps, t.tokens, t.tokens_per_parameter)) > 1:
+            raise ArgumentError("train: give one of steps, tokens and tokens_per_parameter, not several")
+        for name in ("steps", "tokens", "tokens_per_parameter", "lr"):
+            value = getattr(t, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise ArgumentError(f"train.{name} = {value:g}; expected a positive number")
+        for name, low, high in (("weight_decay", 0, 1e6), ("clip", 0, 1e12), ("z_loss", 0, 1), ("ema", 0, 1),
+                                ("end", 0, 1), ("beta1", 0, 1), ("beta2", 0, 1)):  # fmt: skip
+            value = getattr(t, name)
+            if not low <= value <= high or (high == 1 and name != "end" and value == 1):
+                raise ArgumentError(f"train.{name} = {value:g}; expected from {low} to {high:g}")
+        if t.schedule not in SHAPES:
+            raise ArgumentError(f"train.schedule = '{t.schedule}'; the schedules are: {', '.join(SHAPES)}")
+        if not d.domains or any(not w >= 0 for w in d.domains.values()) or not sum(d.domains.values()) > 0:
+            raise ArgumentError(
+                "data.domains: expected at least one domain, each with a weight of 0 or more, not all 0"
+            )
+        if self.seed < 0:
+            raise ArgumentError(f"seed = {self.seed}; expected 0 or more")
+        if d.tokenizer != "bytes" and not (d.tokenizer.startswith("bpe-") and d.tokenizer[4:].isdigit()):
+            raise ArgumentError(
+                f"data.tokenizer = '{d.tokenizer}'; expected bytes, or bpe- and a size, such as bpe-1024"
+            )
+        if m.width % m.heads or (m.width // m.heads) % 2:
+            raise ArgumentError(f"model.width = {m.width} with {m.heads} heads: expected heads of one even width")
+        self.shape.parameters("total")
+        self.rates()
+        return self
+
+
+def config_from(values: Mapping[str, Any], where: str = "") -> Config:
+    """A Config from nested plain values, as a TOML file or a dictionary has them.
+
+    Raises DataError that names the setting and what was expected of it.
+    """
+    try:
+        config = msgspec.convert(values, Config, strict=True)
+    except msgspec.ValidationError as error:
+        raise DataError(f"{where}: {_said(str(error))}" if where else _said(str(error))) from None
+    try:
+        return config.checked()
+    except ArgumentError as error:
+        raise DataError(f"{where}: {error}") from None if where else error
+
+
+def _said(error: str) -> str:
+    """msgspec's sentence with the setting's name first: "train.lr: expected `float`, got `str`"."""
+    text, _, place = error.partition(" - at `$")
+    name = place.rstrip("`").lstrip(".")
+    text = text[:1].lower() + text[1:]
+    known = ""
+    if "unknown field" in text:
+        import difflib
+
+        struct = {"": Config, "model": ModelSettings, "data": DataSettings, "train": TrainSettings}.get(name)
+        field = text.rpartition("unknown field `")[2].rstrip("`")
+        fields = list(struct.__struct_fields__) if struct else []
+        close = difflib.get_close_matches(field, fields, 1)
+        text = f"there is no setting '{field}'"
+        known = f"; did you mean '{close[0]}'?" if close else f" (there are {', '.join(fields)})" if fields else ""
+    return f"{name}: {text}{known}" if name else f"{text}{known}"
+
+
+def transformer_shape(config: Config) -> Transformer:
+    """The decoder's sizes, before interventions."""
+    m = config.model
+    return Transformer(
+        layers=m.layers,
+        width=m.width,
+        heads=m.heads,
+        kv_heads=m.kv_heads,
+        vocabulary=config.vocabulary,
+        context=config.data.sequence,
+        feed_forward=m.inner(),
+        gated=m.activation == "swiglu",
+        tied=m.tied,
+    )

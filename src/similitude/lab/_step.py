@@ -1,0 +1,171 @@
+"""One step of training and one evaluation, compiled once a shape: rate, decay, seed and step number are traced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import msgspec
+import optax
+
+from ._decoder import Decoder, Parts
+from ._leaf import Leaf
+from ._optimizer import apply, direction_of, global_norm, rates_of
+from ._settings import Config
+from .interventions import chosen
+
+__all__ = ["Compiled", "compiled"]
+
+Array = jax.Array
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The functions of a shape. A state is {"params", "optimizer", "ema", "extra"}, each a dictionary of arrays.
+
+    `step(state, windows, lr, decay, ema, key)` gives the next state and (loss, gradient norm, other losses);
+    `evaluate(params, extra, step, windows)` the mean loss of windows (count, sequence + 1).
+    """
+
+    decoder: Decoder
+    leaves: Mapping[str, Leaf]
+    direction: optax.GradientTransformation
+    step: Callable[..., Any]
+    evaluate: Callable[..., Any]
+    gradient_norms: Callable[..., Any]
+    loss: Callable[..., Any]
+
+
+def compiled(config: Config, trains: Callable[[str], bool] | None = None) -> Compiled:
+    """The functions for a run; runs that differ in rates, length, data or seed share them."""
+    r = config.resolved()
+    train = msgspec.structs.replace(
+        r.train, steps=1, lr=1.0, schedule="constant", warm_up=0.0, cooldown=0.0, end=0.0, weight_decay=0.0,
+        ema=float(r.train.ema > 0), ema_batch=None, evaluations=0, noise=0, spectra=False,
+    )  # fmt: skip
+    data = msgspec.structs.replace(r.data, domains={}, unique=None, held=1)
+    key = msgspec.structs.replace(r, train=train, data=data, seed=0)
+    return _compiled(_Key(msgspec.json.encode(key, order="deterministic"), key, trains))
+
+
+class _Key:
+    """A Config that is hashable by what it says."""
+
+    def __init__(self, text: bytes, config: Config, trains: Callable[[str], bool] | None) -> None:
+        self.text, self.config, self.trains = text, config, trains
+
+    def __hash__(self) -> int:
+        return hash((self.text, self.trains))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Key) and (self.text, self.trains) == (other.text, other.trains)
+
+
+@lru_cache(maxsize=32)
+def _compiled(key: _Key) -> Compiled:
+    config = key.config
+    hooks = tuple(chosen(config))
+    decoder = decoder_of(config)
+    leaves = decoder.leaves()
+    for made, settings in hooks:
+        if made.leaves is not None:
+            leaves = made.leaves(leaves, config, settings)
+    trains = key.trains or (lambda name: True)
+    direction = direction_of(config, {k: v for k, v in leaves.items() if trains(k)})
+    rates = rates_of(config, leaves)
+    loss = _loss_of(config, decoder, hooks)
+
+    def step(state: Any, windows: Array, lr: Array, decay: Array, ema: Array, number: Array, key: Array) -> Any:
+        key = jax.random.fold_in(key, number)
+        ours = {k: v for k, v in state["params"].items() if trains(k)}
+        rest = {k: v for k, v in state["params"].items() if not trains(k)}
+
+        def objective(p: Mapping[str, Array]) -> Any:
+            return loss({**p, **rest}, state["extra"], number, windows, key)
+
+        (value, others), gradients = jax.value_and_grad(objective, has_aux=True)(ours)
+        norm = global_norm(gradients)
+        if config.train.clip:
+            shrink = jnp.minimum(1.0, config.train.clip / (norm + 1e-12))
+            gradients = {k: g * shrink for k, g in gradients.items()}
+        towards, optimizer = direction.update(gradients, state["optimizer"], ours)
+        params = {**apply(ours, towards, rates, lr, decay), **rest}  # type: ignore[arg-type]
+        mean = {k: ema * m + (1 - ema) * params[k] for k, m in state["ema"].items()}
+        return {**state, "params": params, "optimizer": optimizer, "ema": mean}, (value, norm, others)
+
+    def evaluate(params: Any, extra: Any, number: Array, windows: Array) -> Array:
+        return loss(params, extra, number, windows, None)[0]
+
+    def gradient_norms(params: Any, extra: Any, number: Array, windows: Array) -> tuple[Array, Array]:
+        """Mean of the squared norms of each window's gradient, and the squared norm of their mean."""
+
+        def one(total: Any, window: Array) -> Any:
+            g = jax.grad(lambda p: loss(p, extra, number, window[None], None)[0])(params)
+            square = sum(jnp.sum(x * x) for x in g.values())
+            return {k: total[k] + g[k] for k in g}, square
+
+        zero = {k: jnp.zeros_like(v) for k, v in params.items()}
+        total, squares = jax.lax.scan(one, zero, windows)
+        count = windows.shape[0]
+        return squares.mean(), sum(jnp.sum(jnp.square(x / count)) for x in total.values())  # type: ignore[return-value]
+
+    return Compiled(
+        decoder,
+        leaves,
+        direction,
+        jax.jit(step, donate_argnums=(0,)),
+        jax.jit(evaluate),
+        jax.jit(gradient_norms),
+        loss,
+    )
+
+
+def decoder_of(config: Config) -> Decoder:
+    """The decoder with the parts that the interventions of a run put in."""
+    parts = Parts()
+    for made, settings in chosen(config):
+        if made.parts is not None:
+            parts = made.parts(parts, config, settings)
+    return Decoder(config, parts)
+
+
+def _loss_of(config: Config, decoder: Decoder, hooks: Any) -> Callable[..., Any]:
+    """loss(params, extra, step, windows, key) -> (loss trained on, others); without a key the validation loss."""
+    half = config.train.dtype == "bfloat16"
+
+    def loss(params: Any, extra: Any, number: Array, windows: Array, key: Array | None) -> Any:
+        for made, settings in hooks:
+            if made.weights is not None:
+                params = made.weights(params, extra, number, config, settings)
+        if half:
+            params = {k: v.astype(jnp.bfloat16) for k, v in params.items()}
+        for made, settings in hooks:
+            if made.objective is not None:
+                return made.objective(decoder, params, windows, key, config, settings)
+        tokens = windows[:, :-1]
+        if key is not None:
+            for place, (made, settings) in enumerate(hooks):
+                if made.inputs is not None:
+                    tokens = made.inputs(tokens, jax.random.fold_in(key, place), config, settings)
+        logits, losses = decoder.logits(params, tokens)
+        value, squared = cross_entropy(logits, windows[:, 1:].reshape(-1))
+        if key is None:
+            return value, {}
+        others = {"loss": value, **losses}
+        if config.train.z_loss:
+            others["z"] = squared
+        return value + sum(losses.values()) + config.train.z_loss * squared, others
+
+    return loss
+
+
+def cross_entropy(logits: Array, targets: Array) -> tuple[Array, Array]:
+    """Mean cross-entropy in nats of (rows, vocabulary) logits, and the mean of ln^2 of their partition sums."""
+    logits = logits.astype(jnp.float32)
+    normaliser = jax.nn.logsumexp(logits, -1)
+    picked = jnp.take_along_axis(logits, targets[:, None], 1)[:, 0]
+    return (normaliser - picked).mean(), jnp.square(normaliser).mean()

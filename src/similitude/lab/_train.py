@@ -1,0 +1,308 @@
+"""train: one run from its settings, in memory or into a store, from wherever it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from similitude._digits import format_number
+from similitude._errors import ArgumentError, DataError
+from similitude.runs import LoggedRun
+from similitude.runs._logged import flat, points_of
+
+from ._settings import Config, config_from
+
+__all__ = ["Outcome", "checkpoints_of", "run_into", "train"]
+
+FLUSH = 2.0  # seconds between points written
+SAVE = 20.0  # seconds between checkpoints
+
+
+def train(
+    config: Config | Mapping[str, Any],
+    *,
+    store: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> LoggedRun:
+    """Train one run and give what it logged.
+
+    Parameters
+    ----------
+    config
+        Its settings, or a dictionary of those that differ from the defaults.
+    store
+        A store to keep the run in, where it is resumed if it was interrupted, and not trained again if it is there.
+    progress
+        Called with the steps done and the steps in all.
+
+    The run's `final` has the validation loss in nats a token; its `config` all settings, N by each convention, D and C.
+    Raises ArgumentError or DataError for settings that make no run, or where JAX is not installed.
+
+    >>> import similitude as sim
+    >>> run = sim.lab.train({"model": {"width": 16, "heads": 2}, "train": {"steps": 2}})  # doctest: +SKIP
+    >>> run.state  # doctest: +SKIP
+    'finished'
+    """
+    needs_jax()
+    made = config.checked() if isinstance(config, Config) else config_from(config)
+    if store is not None:
+        outcome = run_into(made, store, progress=progress)
+        if outcome.state == "busy":
+            raise DataError(f"run {made.id} is being trained by another process, and is in {store} when that ends")
+        from similitude.runs.store import Store
+
+        with Store(store) as kept:
+            return next(r for r in kept.logged() if r.key == key_of(made))
+    return _in_memory(made, progress)
+
+
+def needs_jax() -> None:
+    """ArgumentError that says how to install what trains, where it is not there."""
+    from importlib.util import find_spec
+
+    for name in ("jax", "optax", "safetensors"):
+        if find_spec(name) is None:
+            raise ArgumentError(f"training needs {name}: pip install 'similitude[lab]'")
+
+
+def key_of(config: Config) -> str:
+    """What the store knows the run by; of one's own text also its content counts."""
+    own = [name for name in config.data.domains if "/" in name or "\\" in name or os.path.exists(name)]
+    if not own:
+        return f"lab:{config.id}"
+    import hashlib
+
+    from ._text import corpus
+
+    digest = hashlib.sha256("".join(corpus(name).sha256 for name in own).encode()).hexdigest()
+    return f"lab:{config.id}-{digest[:8]}"
+
+
+def described(config: Config, name: str | None = None) -> LoggedRun:
+    """The run as the store is told of it at its beginning: settings, counts of parameters, tokens, FLOP."""
+    shape = config.shape
+    settings = flat(msgspec.to_builtins(config.resolved()))
+    settings |= {
+        "id": config.id,
+        "n_total": shape.parameters("total"),
+        "n_params_no_emb": shape.parameters("without embeddings"),
+        "n_params_no_emb_no_head": shape.parameters("without embeddings and head"),
+        "D": config.tokens,
+        "C": training_flop(config),
+    }
+    active = shape.parameters("active")
+    if active != shape.parameters("total"):
+        settings["n_active"] = active
+    return LoggedRun("lab", key_of(config), name or name_of(config), "the lab", settings)
+
+
+def training_flop(config: Config) -> float:
+    """FLOP of matrix products over the whole run, forward and backward, head and attention counted."""
+    from .interventions import chosen
+
+    for made, settings in chosen(config):
+        if made.flop is not None:
+            return float(made.flop(config, settings))
+    return float(config.shape.flop(config.data.sequence).training * config.tokens)
+
+
+def name_of(config: Config) -> str:
+    """A short name: width, layers, tokens, rate, seed, and the id."""
+    m, t = config.model, config.resolved().train
+    more = "".join(f"-{name}" for name in config.interventions)
+    size, tokens = (format_number(float(x), "tokens", 3, show_unit=False) for x in (n_of(config), config.tokens))
+    return f"{size}-{tokens}-w{m.width}-l{m.layers}-lr{t.lr:.3g}-s{config.seed}{more}-{config.id[:6]}".replace(" ", "")
+
+
+def n_of(config: Config) -> int:
+    """All parameters."""
+    return config.shape.parameters("total")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run: "finished", "diverged", "known" (it was there), "busy" (another trains it), "stopped"."""
+
+    id: str
+    state: str
+    seconds: float = 0.0
+    steps: int = 0
+
+
+@dataclass
+class _Memory:
+    """Points kept in memory."""
+
+    rows: list[tuple[str, int, float | None, float]] = field(default_factory=list)
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        now = time.time()
+        self.rows += [(name, step, now, float(value)) for name, value in values.items()]
+
+
+def _in_memory(config: Config, progress: Callable[[int, int], None] | None) -> LoggedRun:
+    from ._process import prepare
+
+    prepare()
+    from ._training import Training
+
+    memory, begun = _Memory(), time.time()
+    training = Training(config, memory.log)
+    for step in training.advance():
+        if progress is not None:
+            progress(step, training.steps)
+    final = _final(training, memory.rows)
+    run = described(config)
+    state = "diverged" if training.diverged else "finished"
+    return replace(run, final=final, points=points_of(memory.rows), state=state, started=begun,
+                           ended=time.time())  # fmt: skip
+
+
+def _final(training: Any, rows: Sequence[tuple[str, int, float | None, float]]) -> dict[str, float]:
+    """Values of the run as a whole; a run that diverged has a loss that is no number."""
+    last: dict[str, float] = {}
+    if training.diverged:
+        now = time.time()
+        nothing = ("val/loss", training.step, now, float("nan"))
+        rows.append(nothing)  # type: ignore[attr-defined]
+    else:
+        last = {n: v for n, step, _, v in rows if step == training.step and n.startswith("val/")}
+        for made, settings in training.hooks:
+            if made.measure is not None:
+                last |= made.measure(training, training.config, settings)
+    last |= {"seconds": training.seconds, "steps": float(training.step)}
+    if training.seconds > 0:
+        last["tokens_per_second"] = training.step * training.config.tokens_per_step / training.seconds
+    return last
+
+
+# -- into a store ---------------------------------------------------------------------------------------------------
+
+
+def checkpoints_of(store: str | Path) -> Path:
+    """The folder beside a store where states of unfinished runs lie."""
+    path = Path(store)
+    return path.with_name(f"{path.name}.lab")
+
+
+def run_into(
+    config: Config,
+    store: str | Path,
+    *,
+    name: str | None = None,
+    limit: float | None = None,
+    stems: Sequence[int] = (),
+    stem: tuple[str, int] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Outcome:
+    """Train a run into a store from wherever it is, unless it is there or another process is at it.
+
+    `limit` is in seconds; a run that reaches it is written down and stops. `stems` are steps whose state is kept for
+    runs that go on from there; `stem`, its name and step, is such a state to begin from where it is there.
+    """
+    from ._process import prepare
+
+    prepare()
+    from similitude.runs.store._live import LiveWriter
+
+    writer = LiveWriter(store)
+    try:
+        run = described(config, name)
+        claimed, number = writer.claim(run)
+        if claimed in ("known", "busy"):
+            return Outcome(config.id, claimed)
+        return _trained(config, writer, number, Path(store), limit, stems, stem, progress)
+    finally:
+        writer.close()
+
+
+def _trained(
+    config: Config,
+    writer: Any,
+    number: int,
+    store: Path,
+    limit: float | None,
+    stems: Sequence[int],
+    stem: tuple[str, int] | None,
+    progress: Callable[[int, int], None] | None,
+) -> Outcome:
+    from ._training import Training
+
+    folder = checkpoints_of(store)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{config.id}.safetensors"
+    memory = _Memory()
+    training = Training(config, memory.log)
+    _resume(training, writer, number, path, folder, stem)
+    begun = flushed = saved = time.monotonic()
+
+    def flush() -> None:
+        if memory.rows:
+            writer.append(number, memory.rows)
+            kept.extend(r for r in memory.rows if r[0].startswith("val/"))
+            memory.rows.clear()
+
+    kept: list[tuple[str, int, float | None, float]] = []
+    for step in training.advance():
+        now = time.monotonic()
+        if step in stems:
+            flush()
+            training.save(folder / f"{stem_id(config)}-{step}.safetensors")
+        if now - flushed > FLUSH:
+            flush()
+            flushed = now
+        if now - saved > SAVE or (limit is not None and now - begun > limit):
+            flush()
+            training.save(path)
+            saved = now
+            if limit is not None and now - begun > limit and step < training.steps:
+                writer.release(number)
+                return Outcome(config.id, "stopped", training.seconds, step)
+        if progress is not None:
+            progress(step, training.steps)
+    rows = [*kept, *memory.rows]
+    final = _final(training, memory.rows if training.diverged else rows)
+    flush()
+    state = "diverged" if training.diverged else "finished"
+    writer.finish(number, state, final)
+    path.unlink(missing_ok=True)
+    return Outcome(config.id, state, training.seconds, training.step)
+
+
+def _resume(training: Any, writer: Any, number: int, path: Path, folder: Path, stem: tuple[str, int] | None) -> None:
+    """Take up the newest state there is: the run's own, else the stem's; points beyond it are taken back."""
+    for candidate in (path, *([folder / f"{stem[0]}-{stem[1]}.safetensors"] if stem else [])):
+        if candidate.is_file():
+            try:
+                training.load(candidate)
+                break
+            except DataError:
+                candidate.unlink(missing_ok=True)
+                training.__init__(training.config, training.log, training.corpora)
+    writer.rewind(number, training.step)
+
+
+def stem_id(config: Config) -> str:
+    """What runs have in common that differ in their length and the end of their schedule alone."""
+    import hashlib
+
+    r = config.resolved()
+    train = msgspec.structs.replace(
+        r.train, steps=1, schedule="constant", cooldown=0.0, end=0.0, evaluations=0, noise=0
+    )
+    bare = msgspec.structs.replace(r, train=train)
+    return "stem-" + hashlib.sha256(msgspec.json.encode(bare, order="deterministic")).hexdigest()[:12]
+
+
+def ignore_interrupts() -> None:
+    """Leave Ctrl-C to the process that started this one."""
+    with suppress(ValueError):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

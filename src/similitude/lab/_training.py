@@ -1,0 +1,274 @@
+"""A training as a value that can be advanced, measured, written to a file and taken up again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from similitude._errors import DataError
+
+from ._batches import Batches, held_windows
+from ._checkpoint import read_checkpoint, write_checkpoint
+from ._leaf import first_values
+from ._settings import Config
+from ._step import Compiled, compiled
+from ._text import Corpus
+from .interventions import Stage, chosen
+
+__all__ = ["Training", "corpora_of"]
+
+Log = Callable[[int, Mapping[str, float]], None]
+WINDOWS = 32  # validation windows of a pass
+WORDS = {"embed": "embedding", "head": "head"}
+
+
+def corpora_of(config: Config) -> tuple[Corpus, ...]:
+    """The texts of a run, in the order of its domains."""
+    from ._text import corpus
+
+    domains = list(config.data.domains)
+    if config.data.tokenizer == "bytes":
+        return tuple(corpus(name) for name in domains)
+    from ._tokenizer import train_tokenizer
+
+    made = train_tokenizer(domains, vocabulary=config.vocabulary)
+    return tuple(corpus(name, tokenizer=made) for name in domains)
+
+
+@dataclass
+class _Mean:
+    """Sums since the last point that was logged."""
+
+    loss: float = 0.0
+    norm: float = 0.0
+    count: int = 0
+
+
+class Training:
+    """A run under way; `step` steps are done.
+
+    `log(step, values)` is called with what is measured. The state after a step is a function of the settings alone:
+    whatever was logged, written or asked in between does not change it.
+    """
+
+    def __init__(self, config: Config, log: Log, corpora: Sequence[Corpus] | None = None) -> None:
+        self.config, self.log = config.resolved(), log
+        self.hooks = tuple(chosen(self.config))
+        self.corpora = tuple(corpora) if corpora is not None else corpora_of(config)
+        self.steps = self.config.steps
+        self.rates = self.config.rates().rates
+        self.stages = self._stages()
+        self.step, self.stage = 0, -1
+        self.diverged = False
+        self.seconds = 0.0
+        self.state: dict[str, Any] = {}
+        self._mean = _Mean()
+        self._waiting: Any = None
+        self._held: dict[str, np.ndarray] = {}
+        self._enter(0)
+
+    # -- stages ---------------------------------------------------------------------------------------------------
+
+    def _stages(self) -> tuple[Stage, ...]:
+        found = [made.stages(self.config, settings) for made, settings in self.hooks if made.stages is not None]
+        return tuple(found[0]) if found else (Stage(0, self.config),)
+
+    @property
+    def now(self) -> Config:
+        """The settings of the stage under way."""
+        return self.stages[self.stage].config
+
+    @property
+    def functions(self) -> Compiled:
+        """The compiled functions of the stage under way."""
+        stage = self.stages[self.stage]
+        return compiled(stage.config, stage.trains if len(self.stages) > 1 else None)
+
+    def _enter(self, stage: int) -> None:
+        """Begin a stage: fresh values at first, later those that the intervention carries over."""
+        before, self.stage = self.stage, stage
+        functions = self.functions
+        values = first_values(functions.leaves, self.config.seed)
+        if before >= 0:
+            carry, settings = next((m.carry, s) for m, s in self.hooks if m.stages is not None)
+            old = {k: np.asarray(v) for k, v in self.state["params"].items()}
+            values = {**values, **carry(old, self.stages[before].config, self.now, settings)}
+        params = {k: jnp.asarray(values[k]) for k in functions.leaves}
+        trains = self.stages[stage].trains
+        extra: dict[str, Any] = {}
+        for made, settings in self.hooks:
+            if made.extra is not None:
+                extra |= {k: jnp.asarray(v) for k, v in made.extra(functions.leaves, self.now, settings).items()}
+        self.state = {
+            "params": params,
+            "optimizer": functions.direction.init({k: v for k, v in params.items() if trains(k)}),
+            "ema": {k: jnp.array(v) for k, v in params.items()} if self.config.train.ema else {},
+            "extra": extra,
+        }
+        data = self.now.data
+        weights = [self.now.data.domains.get(name, 0.0) for name in self.config.data.domains]
+        self._batches = Batches(
+            self.corpora, weights, sequence=data.sequence, batch=self.config.train.batch, seed=self.config.seed,
+            unique=data.unique,
+        )  # fmt: skip
+
+    # -- training -------------------------------------------------------------------------------------------------
+
+    def advance(self, until: int | None = None) -> Iterator[int]:
+        """Train to step `until`, by default to the end; gives each step that is done, so that the caller may stop."""
+        key = jax.random.key(self.config.seed)
+        decay, ema = self.config.train.weight_decay, self._ema()
+        marks, noise = self._marks(), self._noise_marks()
+        logs = set(np.unique(np.linspace(1, self.steps, min(self.steps, 200)).round().astype(int)).tolist())
+        revisions = {s: h for h in self.hooks if h[0].revise is not None for s in h[0].revises(self.config, h[1])}
+        begun = time.perf_counter()
+        while self.step < (self.steps if until is None else until) and not self.diverged:
+            if self.stage + 1 < len(self.stages) and self.step == self.stages[self.stage + 1].start:
+                self._settle()
+                self._enter(self.stage + 1)
+            if self.step in revisions:
+                self._revise(*revisions[self.step])
+            windows = self._batches[self.step]
+            rate = self.rates[self.step]
+            self.state, told = self.functions.step(self.state, windows, rate, decay, ema, self.step, key)
+            self._settle()
+            self._waiting = told
+            self.step += 1
+            if self.step in logs or self.step in marks or self.step == self.steps:
+                self._settle()
+                self._tell(rate)
+            if self.step in noise:
+                self.log(self.step, self._noise())
+            if self.step in marks:
+                self._settle()
+                self.log(self.step, self.evaluate())
+            self.seconds += time.perf_counter() - begun
+            yield self.step
+            begun = time.perf_counter()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Take the numbers of the last step, which is computed while the next batch is made."""
+        if self._waiting is None:
+            return
+        loss, norm, others = self._waiting
+        value = float(others.get("loss", loss))
+        self._mean.loss += value
+        self._mean.norm += float(norm)
+        self._mean.count += 1
+        self._last = {k: float(v) for k, v in others.items() if k != "loss"}
+        self._waiting = None
+        self.diverged = self.diverged or not np.isfinite(value) or not np.isfinite(float(norm))
+
+    def _tell(self, rate: float) -> None:
+        mean, self._mean = self._mean, _Mean()
+        if not mean.count:
+            return
+        self.log(
+            self.step,
+            {
+                "train/loss": mean.loss / mean.count,
+                "train/grad_norm": mean.norm / mean.count,
+                "train/lr": float(rate),
+                **{f"train/{k}": v for k, v in self._last.items()},
+            },
+        )
+
+    def _revise(self, made: Any, settings: Any) -> None:
+        """Let an intervention change the parameters between two steps."""
+        self._settle()
+        params = {k: np.asarray(v) for k, v in self.state["params"].items()}
+        extra = {k: np.asarray(v) for k, v in self.state["extra"].items()}
+        params, extra = made.revise(params, extra, self.step, self.now, settings)
+        self.state["params"] = {k: jnp.asarray(v) for k, v in params.items()}
+        self.state["extra"] = {k: jnp.asarray(v) for k, v in extra.items()}
+
+    def _ema(self) -> float:
+        t = self.config.train
+        return t.ema ** (t.batch / (t.ema_batch or t.batch)) if t.ema else 0.0
+
+    def _marks(self) -> set[int]:
+        """Steps after which validation losses are measured: even shares of the run, the end, and a stage's ends."""
+        count = max(self.config.train.evaluations, 1)
+        found = {max(1, round(self.steps * (i + 1) / count)) for i in range(count)}
+        return found | {self.steps} | {s.start for s in self.stages[1:]}
+
+    def _noise_marks(self) -> set[int]:
+        count = self.config.train.noise
+        return {max(1, round(self.steps * (i + 1) / count)) for i in range(count)}
+
+    # -- measuring ------------------------------------------------------------------------------------------------
+
+    def evaluate(self) -> dict[str, float]:
+        """Validation losses in nats a token: of each domain, and their mean by weight."""
+        found = self._losses(self.state["params"], "val")
+        if self.state["ema"]:
+            found |= self._losses(self.state["ema"], "val/ema")
+        return found
+
+    def _losses(self, params: Mapping[str, Any], name: str) -> dict[str, float]:
+        found, whole = {}, 0.0
+        domains = self.config.data.domains
+        total = sum(self.now.data.domains.get(d, 0.0) for d in domains)
+        for corpus, domain in zip(self.corpora, domains, strict=True):
+            value = self.loss_on(corpus, params)
+            found[f"{name}/{_short(domain)}/loss"] = value
+            whole += value * self.now.data.domains.get(domain, 0.0) / total
+        return {f"{name}/loss": whole, **(found if len(domains) > 1 else {})}
+
+    def loss_on(self, corpus: Corpus, params: Mapping[str, Any] | None = None) -> float:
+        """Mean validation loss on a text, in nats a token."""
+        if corpus.name not in self._held:
+            self._held[corpus.name] = held_windows(corpus, self.now.data.sequence, self.config.data.held)
+        windows = self._held[corpus.name]
+        params = self.state["params"] if params is None else params
+        total = 0.0
+        for i in range(0, len(windows), WINDOWS):
+            part = windows[i : i + WINDOWS]
+            total += float(self.functions.evaluate(params, self.state["extra"], self.step, part)) * len(part)
+        return total / len(windows)
+
+    def _noise(self) -> dict[str, float]:
+        """Squared gradient norms at batches of one sequence and of all of the next batch, for the noise scale."""
+        windows = self._batches[self.step]
+        one, whole = self.functions.gradient_norms(self.state["params"], self.state["extra"], self.step, windows)
+        return {"noise/one": float(one), "noise/batch": float(whole)}
+
+    # -- keeping --------------------------------------------------------------------------------------------------
+
+    def save(self, path: Path) -> None:
+        """Write the whole state, at once or not at all."""
+        self._settle()
+        mean = self._mean
+        words = {"step": self.step, "stage": self.stage, "loss": mean.loss, "norm": mean.norm, "count": mean.count,
+                 "seconds": self.seconds, "id": self.config.id}  # fmt: skip
+        write_checkpoint(path, self.state, words)
+
+    def load(self, path: Path) -> None:
+        """Take up a state that was saved; DataError where the file is damaged or of another shape."""
+        words = read_checkpoint(path)[1]
+        stage = int(words["stage"])
+        for i in range(self.stage + 1, stage + 1):  # the arrays of a later stage have other shapes
+            self._enter(i)
+        state, words = read_checkpoint(path, like=self.state)
+        self.state = {
+            **self.state,
+            **{k: {n: jnp.asarray(a) for n, a in v.items()} for k, v in state.items() if isinstance(v, dict)},
+            "optimizer": jax.tree.map(jnp.asarray, state["optimizer"]),
+        }
+        self.step, self.seconds = int(words["step"]), float(words["seconds"])
+        self._mean = _Mean(float(words["loss"]), float(words["norm"]), int(words["count"]))
+        if self.step > self.steps:
+            raise DataError(f"{path} is at step {self.step}, beyond the {self.steps} of this run")
+
+
+def _short(domain: str) -> str:
+    """A domain's name in a metric: of a path its last part."""
+    return Path(domain).name if "/" in domain or "\\" in domain else domain
