@@ -93,7 +93,7 @@ class Decoder:
 
     def body(self, params: Params, h: Array, length: int, seen: Callable[..., Any] | None = None) -> tuple[Array, Any]:
         """All blocks on embedded rows (sequences x length, width)."""
-        losses: dict[str, Array] = {}
+        losses: dict[str, Any] = {}
         for i in self.order:
             block = of_block(params, f"block{i}")
             h = h + self.attention(block, rms(h, block["norm1"]), length)
@@ -122,7 +122,7 @@ class Decoder:
         q, k, v = rows[:, : m.heads], rows[:, m.heads : m.heads + kv], rows[:, m.heads + kv :]
         if kv != m.heads:
             k, v = (jnp.repeat(a, m.heads // kv, axis=1) for a in (k, v))
-        q, k, v = (a.reshape(-1, length, width) for a in (q, k, v))
+        q, k, v = (jnp.reshape(a, (-1, length, width)) for a in (q, k, v))
         turns = rotary(length, width)
         q, k = (rotate(a, *(t.astype(a.dtype) for t in turns)) for a in (q, k))
         if m.qk_norm:

@@ -38,7 +38,7 @@ def corpora_of(config: Config) -> tuple[Corpus, ...]:
         return tuple(corpus(name) for name in domains)
     from ._tokenizer import train_tokenizer
 
-    made = train_tokenizer(domains, vocabulary=config.vocabulary)
+    made = train_tokenizer([corpus(name) for name in domains], config.vocabulary)
     return tuple(corpus(name, tokenizer=made) for name in domains)
 
 
@@ -97,7 +97,7 @@ class Training:
         functions = self.functions
         values = first_values(functions.leaves, self.config.seed)
         if before >= 0:
-            carry, settings = next((m.carry, s) for m, s in self.hooks if m.stages is not None)
+            carry, settings = next((m.carry, s) for m, s in self.hooks if m.carry is not None)
             old = {k: np.asarray(v) for k, v in self.state["params"].items()}
             values = {**values, **carry(old, self.stages[before].config, self.now, settings)}
         params = {k: jnp.asarray(values[k]) for k in functions.leaves}
@@ -127,7 +127,7 @@ class Training:
         decay, ema = self.config.train.weight_decay, self._ema()
         marks, noise = self._marks(), self._noise_marks()
         logs = set(np.unique(np.linspace(1, self.steps, min(self.steps, 200)).round().astype(int)).tolist())
-        revisions = {s: h for h in self.hooks if h[0].revise is not None for s in h[0].revises(self.config, h[1])}
+        revisions = {s: h for h in self.hooks if h[0].revises is not None for s in h[0].revises(self.config, h[1])}
         begun = time.perf_counter()
         while self.step < (self.steps if until is None else until) and not self.diverged:
             if self.stage + 1 < len(self.stages) and self.step == self.stages[self.stage + 1].start:

@@ -43,7 +43,8 @@ def chosen(config: Any) -> Iterator[tuple[Intervention, dict[str, Any]]]:
     for name, given in config.interventions.items():
         if name not in known:
             raise ArgumentError(
-                f"interventions: there is no '{name}'{did_you_mean(name, known)} (there are {', '.join(known) or 'none'})"
+                f"interventions: there is no '{name}'{did_you_mean(name, known)} "
+                f"(there are {', '.join(known) or 'none'})"
             )
         defaults = known[name].settings
         for key in given:

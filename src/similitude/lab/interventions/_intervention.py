@@ -1,4 +1,4 @@
-"""What an intervention declares: its name, what it changes, where it is from, and the places of a training it enters."""
+"""What an intervention declares: its name, what it changes, where it is from, and where in a training it enters."""
 
 from __future__ import annotations
 
