@@ -118,7 +118,8 @@ class Decoder:
         m = self.config.model
         width = m.width // m.heads
         kv = m.kv_heads or m.heads
-        rows = self.linear(x, block["qkv"], "qkv").reshape(-1, length, m.heads + 2 * kv, width).transpose(0, 2, 1, 3)
+        rows = jnp.reshape(self.linear(x, block["qkv"], "qkv"), (-1, length, m.heads + 2 * kv, width))
+        rows = rows.transpose(0, 2, 1, 3)
         q, k, v = rows[:, : m.heads], rows[:, m.heads : m.heads + kv], rows[:, m.heads + kv :]
         if kv != m.heads:
             k, v = (jnp.repeat(a, m.heads // kv, axis=1) for a in (k, v))
@@ -127,8 +128,8 @@ class Decoder:
         q, k = (rotate(a, *(t.astype(a.dtype) for t in turns)) for a in (q, k))
         if m.qk_norm:
             q, k = unit_rms(q), unit_rms(k)
-        y = attend(q, k, v, 1 / sqrt(width), self.parts.causal)
-        y = y.reshape(-1, m.heads, length, width).transpose(0, 2, 1, 3).reshape(-1, m.width)
+        y: Array = attend(q, k, v, 1 / sqrt(width), self.parts.causal)
+        y = jnp.reshape(y, (-1, m.heads, length, width)).transpose(0, 2, 1, 3).reshape(-1, m.width)
         return self.linear(y, block["out"], "out")
 
     def feed_forward(self, block: Params, x: Array) -> tuple[Array, dict[str, Array]]:
