@@ -79,19 +79,29 @@ def test_a_damaged_checkpoint_or_another_model_s_is_refused(small, tmp_path):
         Training(deeper, lambda *_: None).load(tmp_path / "state")
 
 
-def test_a_run_that_goes_on_from_a_longer_one_is_the_run_from_its_beginning(small, tmp_path):
+def test_a_run_that_goes_on_from_a_longer_one_is_the_run_from_its_beginning(small, tmp_path, monkeypatch):
     import msgspec
 
-    configs = [config_from(small(steps=n, evaluations=1)) for n in (40, 20)]
+    configs = [config_from(small(steps=n, evaluations=3)) for n in (160, 80)]
     (job,) = jobs_of(configs, ["long", "short"])
-    assert job.begins == (0, 16)
+    assert job.begins == (0, 64)
+    begun: list = []
+    load = Training.load
+
+    def watched(self, path, **more):
+        begun.append(path.name)
+        load(self, path, **more)
+
+    monkeypatch.setattr(Training, "load", watched)
     outcomes = work(msgspec.json.encode(job), str(tmp_path / "runs.db"))
     assert [o.state for o in outcomes] == ["finished", "finished"]
+    assert len(begun) == 1  # the short one did go on from there
+    assert begun[0].startswith("stem-")
     with Store(tmp_path / "runs.db") as store:
         losses = {r.name: r.final["val/loss"] for r in store.logged()}
-        short = store["short"].curves()
+        short = store["short"]
+    assert _points(short) == _points(sim.lab.train(configs[1]))
     assert losses == {n: sim.lab.train(c).final["val/loss"] for n, c in zip(("long", "short"), configs, strict=True)}
-    assert short["step"].min() > 16  # it did begin there
     assert not list(tmp_path.glob("runs.db.lab/*"))  # and nothing is left lying
 
 
