@@ -20,7 +20,8 @@ def write_checkpoint(path: Path, state: Mapping[str, Any], words: Mapping[str, A
     """Write under a temporary name, sync, rename."""
     from safetensors.numpy import save
 
-    named = {k: np.ascontiguousarray(v) for k, v in _named(state).items()}
+    # a number has no dimension, which NumPy's contiguous copy would give it
+    named = {k: np.ascontiguousarray(v).reshape(v.shape) for k, v in _named(state).items()}
     replace_whole(str(path), save(named, metadata={"similitude": json.dumps(dict(words))}))
 
 
