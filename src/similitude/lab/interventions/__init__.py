@@ -20,7 +20,7 @@ from ._intervention import Intervention, Stage
 __all__ = ["Intervention", "Stage", "catalogue", "check", "chosen", "flop_of_token", "shape_with", "stages_of"]
 
 # in the order in which they are applied
-_FILES: tuple[str, ...] = ("growth", "moe", "recursion", "lora", "pruning", "quantisation", "diffusion", "mir")
+_FILES = ("growth", "moe", "recursion", "parscale", "lora", "pruning", "quantisation", "diffusion", "mir")
 _ALONE = ("objective", "stages")  # what one intervention of a run may have
 
 
