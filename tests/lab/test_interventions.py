@@ -274,9 +274,9 @@ def test_a_run_goes_on_from_a_state_in_its_last_stage(name, tmp_path):
 
 
 def test_one_expert_is_the_dense_layer():
-    (dense, params), (made, _) = functions(), functions({"moe": {"experts": 1}})
+    (dense, params), (made, _) = functions(layers=1), functions({"moe": {"experts": 1}}, layers=1)
     more = {k: v[None] if k.endswith(("up", "down")) else v for k, v in params.items()}
-    more |= {f"block{i}/router": jnp.ones((16, 1)) for i in (0, 1)}
+    more |= {"block0/router": jnp.ones((16, 1))}
     tokens = windows()[:, :-1]
     np.testing.assert_array_equal(logits(dense, params, tokens), logits(made, more, tokens))
     first = first_values(made.leaves, 3)
@@ -284,7 +284,7 @@ def test_one_expert_is_the_dense_layer():
         np.testing.assert_array_equal(first[name].reshape(values.shape), values)
 
 
-@pytest.mark.parametrize(("experts", "k"), [(4, 1), (4, 2), (5, 3), (3, 3)])
+@pytest.mark.parametrize(("experts", "k"), [(4, 1), (5, 3)])
 def test_sparse_dispatch_is_what_each_token_computed_by_itself_is(experts, k):
     made, params = functions({"moe": {"experts": experts, "top_k": k, "width": 24}})
     block = {name.partition("/")[2]: np.asarray(v, np.float64) for name, v in params.items() if "block0/" in name}
@@ -333,14 +333,14 @@ def test_one_stream_is_the_plain_decoder():
 
 
 def test_streams_without_prefixes_are_all_the_plain_decoder():
-    (plain, params), (made, more) = functions(), functions({"parscale": {"streams": 3, "prefix": 0}})
+    (plain, params), (made, more) = functions(layers=1), functions({"parscale": {"streams": 3, "prefix": 0}}, layers=1)
     tokens = windows()[:, :-1]
     np.testing.assert_allclose(logits(plain, params, tokens), logits(made, {**more, **params}, tokens), atol=2e-4)
 
 
 def test_weights_of_streams_are_smoothed():
     """Should the two layers choose one stream, the others keep smooth / streams."""
-    made, params = functions({"parscale": {"streams": 2, "smooth": 0.5}})
+    made, params = functions({"parscale": {"streams": 2, "smooth": 0.5}}, layers=1)
     params |= {"streams/out": jnp.zeros((16, 2)), "streams/out_bias": jnp.asarray([60.0, 0.0])}
     tokens = windows()[:, :-1]
     rows = jnp.tile(made.decoder.embed(params, tokens), (2, 1))
@@ -425,14 +425,14 @@ def test_masks_of_the_bound_are_fixed_spread_and_exact():
 
 
 def test_a_model_that_knows_nothing_has_a_bound_of_ln_256():
-    made, params = functions(CASES["diffusion"])
+    made, params = functions(CASES["diffusion"], layers=1)
     nothing = {k: jnp.zeros_like(v) for k, v in params.items()}
     assert float(made.evaluate(nothing, {}, 0, windows(32))) == pytest.approx(log(256), rel=1e-6)
 
 
 def test_the_bound_is_the_mean_over_all_orders_of_revealing():
     """Of three tokens: the exact expectation over the seven sets that can be hidden, against many draws."""
-    made, params = functions({"diffusion": {"draws": 4096}})
+    made, params = functions({"diffusion": {"draws": 4096}}, layers=1)
     window = windows(1, 3)
     tokens = window[0, 1:]
     hide = np.array(list(product((False, True), repeat=3))[1:])
@@ -568,7 +568,11 @@ def test_losses_and_bytes_after_training_are_measured_in_every_format():
     made, last = trained("quantisation")
     found = measured("quantisation")
     assert found["quantised/int4/loss"] == pytest.approx(last["val/loss"], rel=1e-5)
-    assert found["quantised/int2/loss"] != last["val/loss"]
+    plain, params = trained("base")[0].functions, made.state["params"]
+    for name in ("int2", "int8"):
+        rounds = {k: quantised(v, name, "channel") if is_matrix(k) else v for k, v in params.items()}
+        expected = float(plain.evaluate(rounds, {}, 0, made._held["one"]))
+        assert found[f"quantised/{name}/loss"] == pytest.approx(expected, rel=1e-5) != last["val/loss"]
     total, matrices, channels = made.config.shape.parameters("total"), 16 * (32 + 16 + 96 + 48), 32 + 16 + 96 + 16
     assert found["weight_bytes"] == 4 * total
     for name, bits in (("int8", 8), ("int4", 4), ("int2", 2)):

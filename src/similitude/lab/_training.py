@@ -230,27 +230,30 @@ class Training:
             found |= self.losses(self.state["ema"], "val/ema")
         return found
 
-    def losses(self, params: Mapping[str, Any], name: str) -> dict[str, float]:
-        """Validation losses with these parameters, as `evaluate` gives them, under another name than val."""
+    def losses(self, params: Mapping[str, Any], name: str, functions: Compiled | None = None) -> dict[str, float]:
+        """Validation losses with these parameters, as `evaluate` gives them under "val", by the stage's functions."""
         found, whole = {}, 0.0
         domains = self.config.data.domains
         total = sum(self.now.data.domains.get(d, 0.0) for d in domains)
         for corpus, domain in zip(self.corpora, domains, strict=True):
-            value = self.loss_on(corpus, params)
+            value = self.loss_on(corpus, params, functions)
             found[f"{name}/{short_name(domain)}/loss"] = value
             whole += value * self.now.data.domains.get(domain, 0.0) / total
         return {f"{name}/loss": whole, **(found if len(domains) > 1 else {})}
 
-    def loss_on(self, corpus: Corpus, params: Mapping[str, Any] | None = None) -> float:
+    def loss_on(
+        self, corpus: Corpus, params: Mapping[str, Any] | None = None, functions: Compiled | None = None
+    ) -> float:
         """Mean validation loss on a text, in nats a token."""
         if corpus.name not in self._held:
             self._held[corpus.name] = held_windows(corpus, self.now.data.sequence, self.config.data.held)
         windows = self._held[corpus.name]
         params = self.state["params"] if params is None else params
+        evaluate = (functions or self.functions).evaluate
         total = 0.0
         for i in range(0, len(windows), WINDOWS):
             part = windows[i : i + WINDOWS]
-            total += float(self.functions.evaluate(params, self.state["extra"], self.step, part)) * len(part)
+            total += float(evaluate(params, self.state["extra"], self.step, part)) * len(part)
         return total / len(windows)
 
     def _noise(self) -> dict[str, float]:

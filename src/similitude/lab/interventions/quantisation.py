@@ -18,7 +18,7 @@ from typing import Any
 
 from similitude.lab._leaf import Leaf, is_matrix
 
-from ._intervention import Intervention
+from ._intervention import Intervention, without
 
 __all__ = ["FORMATS", "INTERVENTION", "Format", "rounded"]
 
@@ -105,11 +105,14 @@ def bytes_of(leaves: Mapping[str, Leaf], name: str, per: str) -> float:
 
 def _measure(training: Any, config: Any, settings: Mapping[str, Any]) -> dict[str, float]:
     """Validation losses and bytes with the trained weights rounded to the format and to those of `after`."""
+    from similitude.lab._step import compiled
+
     leaves, params, per = training.functions.leaves, training.state["params"], settings["per"]
+    plain = compiled(without(training.now, "quantisation"))  # which does not round what is rounded once more
     found = {"weight_bytes": float(4 * sum(leaf.size for leaf in leaves.values()))}
     for name in dict.fromkeys([settings["format"], *settings["after"]]):
         rounds = {k: quantised(w, name, per) if is_matrix(k) else w for k, w in params.items()}
-        found |= training.losses(rounds, f"quantised/{name}")
+        found |= training.losses(rounds, f"quantised/{name}", plain)
         found[f"quantised/{name}/weight_bytes"] = bytes_of(leaves, name, per)
     return found
 
