@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from functools import cache
 from itertools import product
 from math import ceil, log
@@ -157,6 +160,17 @@ def test_every_intervention_is_in_the_table():
         assert {k for k, v in made.settings.items() if not isinstance(v, bool | None)} - {"domain"} <= set(made.limits)
 
 
+def test_what_runs_cost_is_said_without_jax():
+    code = (
+        "import sys; from similitude.lab._ladder import ladder_from; from similitude.lab._train import training_flop;"
+        "from similitude.lab.interventions import catalogue;"
+        "runs = ladder_from({'runs': [{'interventions': {name: {}}} for name in catalogue() if name != 'lora']}).runs;"
+        "assert all(training_flop(run) > 0 for run in runs); sys.exit('jax' in sys.modules)"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    assert subprocess.run([sys.executable, "-c", code], env=env, check=False).returncode == 0
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_it_trains(name):
     made, last = trained(name)
@@ -189,6 +203,16 @@ def test_parameters_and_flop_are_those_of_the_arrays_and_products(name):
             skipped = 2 * params["block0/qkv"].size + 2 * params["block0/qkv/lora_a"].size
         whole = products_of(jax.grad(loss), tuned)
         assert whole == (flop_of_token(stage.config) - skipped) * tokens.size + 3 * padding
+
+
+def test_counts_hold_for_several_at_once():
+    changes = {name: CASES[name][name] for name in ("recursion", "parscale", "lora", "pruning", "quantisation", "mir")}
+    stage = stages_of(config(changes))[-1]
+    made, tokens = compiled(stage.config, stage.trains), np.zeros((BATCH, LENGTH), np.int32)
+    params = {k: jnp.zeros(leaf.shape) for k, leaf in made.leaves.items()}
+    assert sum(p.size for p in params.values()) == stage.config.shape.parameters("total")
+    done = products_of(lambda p: made.decoder.logits(p, tokens)[0], params)
+    assert done == stage.config.shape.flop(LENGTH).forward * tokens.size
 
 
 def padded_flop(made: Compiled, passes: int) -> int:

@@ -154,7 +154,7 @@ def outlook(
     >>> import similitude as sim
     >>> found = sim.lab.outlook(sim.lab.ladder_from({"sweep": [{"seed": [0, 1]}]}), workers=1)
     >>> [row["N"] for row in found.rows]
-    [119104, 119104]
+    [117056, 117056]
     """
     from ._workers import workers_by_default
 
