@@ -118,9 +118,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--python", help="A Python that has torch.")
-    parser.add_argument(
-        "--tokens", type=float, default=4e5, help="Of each run by workers; 0: none."
-    )
+    parser.add_argument("--tokens", type=float, default=4e5, help="Of each run by workers; 0: none.")
     given = parser.parse_args(arguments)
     python = given.python or str(environment("torch", NEEDS))
     print("parameters  ours [tokens/core-s]  torch eager  ratio  ratio, torch's memory kept")

@@ -47,17 +47,21 @@ def _blocks(length: int, causal: bool) -> list[tuple[slice, int]]:
 
 @partial(jax.custom_vjp, nondiff_argnums=(3, 4))
 def attend(q: jax.Array, k: jax.Array, v: jax.Array, scale: float, causal: bool) -> jax.Array:
-    """softmax(scale q k') v over (n, length, width) each, n being sequences times heads."""
+    """softmax(scale q k') v over (n, length, width) each, n being sequences times heads.
+
+    Where there are more keys than queries, the first ones stand before the text and every query sees them.
+    """
     return _forward(q, k, v, scale, causal)[0]
 
 
 def _forward(q: jax.Array, k: jax.Array, v: jax.Array, scale: float, causal: bool) -> tuple[jax.Array, Any]:
-    length = q.shape[1]
+    length, before = q.shape[1], k.shape[1] - q.shape[1]
     keys, out, weights = _swapped(k), [], []
-    for rows, seen in _blocks(length, causal):
+    for rows, upto in _blocks(length, causal):
+        seen = before + upto
         scores = _product(q[:, rows] * scale, keys[:, :, :seen])
         if causal:
-            visible = jnp.arange(rows.start, rows.stop)[:, None] >= jnp.arange(seen)
+            visible = jnp.arange(before + rows.start, before + rows.stop)[:, None] >= jnp.arange(seen)
             scores = jnp.where(visible, scores, -1e30)
         e = jnp.exp(scores - scores.max(-1, keepdims=True))
         p = e / e.sum(-1, keepdims=True)
@@ -69,14 +73,15 @@ def _forward(q: jax.Array, k: jax.Array, v: jax.Array, scale: float, causal: boo
 
 def _backward(scale: float, causal: bool, kept: Any, gradient: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     q, k, v, out, weights = kept
-    length = q.shape[1]
+    length, before = q.shape[1], k.shape[1] - q.shape[1]
     values, queries, given = _swapped(v), _swapped(q), _swapped(gradient)
     mean = (gradient * out).sum(-1, keepdims=True)  # sum over keys of weight times its gradient
-    dq, dk, dv = [], jnp.zeros_like(queries), jnp.zeros_like(values)
-    for (rows, seen), p in zip(_blocks(length, causal), weights, strict=True):
+    dq, dk, dv = [], jnp.zeros_like(values), jnp.zeros_like(values)
+    for (rows, upto), p in zip(_blocks(length, causal), weights, strict=True):
+        seen = before + upto
         ds = p * (_product(gradient[:, rows], values[:, :, :seen]) - mean[:, rows]) * scale
         dq.append(_product(ds, k[:, :seen]))
-        wider = ((0, 0), (0, 0), (0, length - seen))
+        wider = ((0, 0), (0, 0), (0, length - upto))
         dk += jnp.pad(_product(queries[:, :, rows], ds), wider)
         dv += jnp.pad(_product(given[:, :, rows], p), wider)
     return jnp.concatenate(dq, 1), _swapped(dk), _swapped(dv)

@@ -30,15 +30,19 @@ class Parts:
 
     `feed_forward(decoder, block params, x (rows, width)) -> (y, {name: auxiliary loss})`; `order` lists, for each layer
     that is passed, the block whose weights it uses; `causal` False lets each position see all others;
-    `around(decoder, params, tokens, forward) -> (logits, losses)` wraps the whole pass, `prefix(decoder, block params)`
-    gives keys and values (kv heads, extra, head width) every query sees besides those of the text.
+    `around(decoder, params, tokens, forward) -> (logits, losses)` wraps the whole pass; `embed(decoder, params,
+    tokens)` gives rows (sequences x length, width), `linear(x, weights, name, params)` a product, with the other arrays
+    of its block at hand, and `prefix(decoder, block params, sequences)` keys and values (sequences, kv heads, extra,
+    head width) that every query sees besides those of the text.
     """
 
     feed_forward: Callable[..., tuple[Array, dict[str, Array]]] | None = None
     order: tuple[int, ...] | None = None
     causal: bool = True
     around: Callable[..., tuple[Array, dict[str, Array]]] | None = None
-    linear: Callable[[Array, Array, str], Array] | None = None
+    embed: Callable[..., Array] | None = None
+    linear: Callable[[Array, Array, str, Params], Array] | None = None
+    prefix: Callable[..., tuple[Array, Array]] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,9 +91,14 @@ class Decoder:
 
     def forward(self, params: Params, tokens: Array) -> tuple[Array, dict[str, Array]]:
         """The plain pass."""
-        h = params["embed"][tokens].reshape(-1, self.config.model.width)
-        h, losses = self.body(params, h, tokens.shape[1])
+        h, losses = self.body(params, self.embed(params, tokens), tokens.shape[1])
         return self.head(params, h), losses
+
+    def embed(self, params: Params, tokens: Array) -> Array:
+        """Rows (sequences x length, width) of the embedding table."""
+        if self.parts.embed is not None:
+            return self.parts.embed(self, params, tokens)
+        return params["embed"][tokens].reshape(-1, self.config.model.width)
 
     def body(self, params: Params, h: Array, length: int, seen: Callable[..., Any] | None = None) -> tuple[Array, Any]:
         """All blocks on embedded rows (sequences x length, width)."""
@@ -107,18 +116,18 @@ class Decoder:
     def head(self, params: Params, h: Array) -> Array:
         """Logits of normed rows."""
         table = params["embed"].T if self.config.model.tied else params["head"]
-        return self.linear(h, table, "head") * (1 / self.ratio)
+        return self.linear(h, table, "head", params) * (1 / self.ratio)
 
-    def linear(self, x: Array, weights: Array, name: str) -> Array:
-        """A matrix product, or what an intervention makes of it."""
-        return x @ weights if self.parts.linear is None else self.parts.linear(x, weights, name)
+    def linear(self, x: Array, weights: Array, name: str, params: Params) -> Array:
+        """A matrix product, or what an intervention makes of it; `params` are the arrays beside the matrix."""
+        return x @ weights if self.parts.linear is None else self.parts.linear(x, weights, name, params)
 
     def attention(self, block: Params, x: Array, length: int) -> Array:
         """Causal self-attention of normed rows (sequences x length, width)."""
         m = self.config.model
         width = m.width // m.heads
         kv = m.kv_heads or m.heads
-        rows = jnp.reshape(self.linear(x, block["qkv"], "qkv"), (-1, length, m.heads + 2 * kv, width))
+        rows = jnp.reshape(self.linear(x, block["qkv"], "qkv", block), (-1, length, m.heads + 2 * kv, width))
         rows = rows.transpose(0, 2, 1, 3)
         q, k, v = rows[:, : m.heads], rows[:, m.heads : m.heads + kv], rows[:, m.heads + kv :]
         if kv != m.heads:
@@ -126,17 +135,26 @@ class Decoder:
         q, k, v = (jnp.reshape(a, (-1, length, width)) for a in (q, k, v))
         turns = rotary(length, width)
         q, k = (rotate(a, *(t.astype(a.dtype) for t in turns)) for a in (q, k))
+        if self.parts.prefix is not None:
+            more = self.parts.prefix(self, block, q.shape[0] // m.heads)
+            k, v = (self._before(p, a) for p, a in zip(more, (k, v), strict=True))
         if m.qk_norm:
             q, k = unit_rms(q), unit_rms(k)
         y: Array = attend(q, k, v, 1 / sqrt(width), self.parts.causal)
         y = jnp.reshape(y, (-1, m.heads, length, width)).transpose(0, 2, 1, 3).reshape(-1, m.width)
-        return self.linear(y, block["out"], "out")
+        return self.linear(y, block["out"], "out", block)
+
+    def _before(self, first: Array, rows: Array) -> Array:
+        """Keys or values (sequences, kv heads, extra, width) before those of the text, (sequences x heads, ...)."""
+        wide = jnp.repeat(first, self.config.model.heads // first.shape[1], axis=1)
+        return jnp.concatenate([wide.reshape(-1, *wide.shape[2:]), rows], 1)
 
     def feed_forward(self, block: Params, x: Array) -> tuple[Array, dict[str, Array]]:
         """The feed-forward layer of normed rows."""
         if self.parts.feed_forward is not None:
             return self.parts.feed_forward(self, block, x)
-        return self.linear(self.activate(self.linear(x, block["up"], "up")), block["down"], "down"), {}
+        inner = self.activate(self.linear(x, block["up"], "up", block))
+        return self.linear(inner, block["down"], "down", block), {}
 
     def activate(self, x: Array) -> Array:
         """SwiGLU of two halves, or GELU."""

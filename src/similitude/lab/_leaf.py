@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Leaf", "Scaling", "first_values", "scaling_of"]
+__all__ = ["Leaf", "Scaling", "first_values", "is_matrix", "scaling_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,12 @@ def gain(width: int) -> Leaf:
 def count(leaves: Mapping[str, Leaf]) -> int:
     """Number of parameters."""
     return sum(leaf.size for leaf in leaves.values())
+
+
+def is_matrix(name: str) -> bool:
+    """Whether a leaf is a matrix, or the experts' matrices, of an attention or feed-forward layer."""
+    block, _, part = name.partition("/")
+    return block.startswith("block") and part in ("qkv", "out", "up", "down")
 
 
 def of_block(params: Mapping[str, Any], block: str) -> dict[str, Any]:

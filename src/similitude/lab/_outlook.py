@@ -14,8 +14,9 @@ from similitude._view import Column, Section, Table, Text
 
 from ._jobs import jobs_of
 from ._ladder import Ladder
-from ._settings import Config
+from ._settings import Config, transformer_shape
 from ._train import checkpoints_of, key_of, training_flop
+from .interventions import flop_of_token
 
 __all__ = ["Clock", "Outlook", "outlook", "time_text"]
 
@@ -72,7 +73,8 @@ class Clock:
 def shape_key(config: Config) -> str:
     """Runs of one key take the same time for a token."""
     m = config.model
-    return f"{m} {config.data.sequence} {config.vocabulary} {sorted(config.interventions)} {config.train.dtype}"
+    changes = dict(sorted(config.interventions.items()))
+    return f"{m} {config.data.sequence} {config.vocabulary} {changes} {config.train.dtype}"
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def outlook(
     >>> import similitude as sim
     >>> found = sim.lab.outlook(sim.lab.ladder_from({"sweep": [{"seed": [0, 1]}]}), workers=1)
     >>> [row["N"] for row in found.rows]
-    [119104, 119104]
+    [117056, 117056]
     """
     from ._workers import workers_by_default
 
@@ -205,12 +207,16 @@ def _row(run: Config, name: str, state: Mapping[str, Any] | None, clock: Clock) 
 
 
 def bytes_of(run: Config) -> float:
-    """Memory of the worker that trains it: the process, weights with gradients and moments, activations of a batch."""
+    """Memory of the worker that trains it: the process, weights with gradients and moments, activations of a batch.
+
+    Activations grow as the FLOP of a pass do that an intervention makes longer or repeats.
+    """
     shape, m, d = run.shape, run.model, run.data
+    longer = max(1.0, flop_of_token(run) / transformer_shape(run).flop(d.sequence).training)
     state = shape.state("adam, 32 bit").total * 1.5
     rows = run.train.batch * d.sequence
     layer = 14 * m.width + 4 * m.inner() + 2.5 * m.heads * d.sequence
-    return PROCESS + state + 4.0 * rows * (m.layers * layer + 4 * run.vocabulary)
+    return PROCESS + state + longer * 4.0 * rows * (m.layers * layer + 4 * run.vocabulary)
 
 
 def standing(ladder: Ladder) -> dict[str, dict[str, Any]]:

@@ -169,7 +169,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         model = self.model
         if model.feed_forward is None:
             model = msgspec.structs.replace(model, feed_forward=model.inner())
-        return msgspec.structs.replace(self, train=train, model=model)
+        return msgspec.structs.replace(self, train=train, model=model, interventions=self._interventions())
+
+    def _interventions(self) -> dict[str, dict[str, Any]]:
+        """The interventions with all their settings, in the order in which they are applied."""
+        from .interventions import chosen
+
+        return {made.name: settings for made, settings in chosen(self)}
 
     def rates(self) -> Schedule:
         """The learning rate of every step."""
@@ -216,6 +222,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             )
         if m.width % m.heads or (m.width // m.heads) % 2:
             raise ArgumentError(f"model.width = {m.width} with {m.heads} heads: expected heads of one even width")
+        from .interventions import check
+
+        check(self)
         self.shape.parameters("total")
         self.rates()
         return self
@@ -233,7 +242,7 @@ def config_from(values: Mapping[str, Any], where: str = "") -> Config:
     try:
         return config.checked()
     except ArgumentError as error:
-        raise DataError(f"{where}: {error}") from None if where else error
+        raise DataError(f"{where}: {error}" if where else str(error)) from None
 
 
 def _said(error: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import msgspec
 import optax
+
+from similitude._errors import ArgumentError
 
 from ._decoder import Decoder, Parts
 from ._leaf import Leaf
@@ -70,10 +72,7 @@ def _compiled(key: _Key) -> Compiled:
     config = key.config
     hooks = tuple(chosen(config))
     decoder = decoder_of(config)
-    leaves = decoder.leaves()
-    for made, settings in hooks:
-        if made.leaves is not None:
-            leaves = made.leaves(leaves, config, settings)
+    leaves = leaves_of(decoder)
     trains = key.trains or (lambda name: True)
     direction = direction_of(config, {k: v for k, v in leaves.items() if trains(k)})
     rates = rates_of(config, leaves)
@@ -125,12 +124,26 @@ def _compiled(key: _Key) -> Compiled:
 
 
 def decoder_of(config: Config) -> Decoder:
-    """The decoder with the parts that the interventions of a run put in."""
-    parts = Parts()
+    """The decoder with the parts that the interventions of a run put in; ArgumentError where two put in the same."""
+    parts, owner = Parts(), {}
     for made, settings in chosen(config):
         if made.parts is not None:
-            parts = made.parts(parts, config, settings)
+            after = made.parts(parts, config, settings)
+            for name in (f.name for f in fields(Parts) if getattr(after, f.name) is not getattr(parts, f.name)):
+                if name in owner:
+                    raise ArgumentError(f"'{owner[name]}' and '{made.name}' cannot be in one run: both set '{name}'")
+                owner[name] = made.name
+            parts = after
     return Decoder(config, parts)
+
+
+def leaves_of(decoder: Decoder) -> dict[str, Leaf]:
+    """The arrays of a decoder by name, with those of interventions."""
+    leaves = decoder.leaves()
+    for made, settings in chosen(decoder.config):
+        if made.leaves is not None:
+            leaves = made.leaves(leaves, decoder.config, settings)
+    return leaves
 
 
 def _loss_of(config: Config, decoder: Decoder, hooks: Any) -> Callable[..., Any]:
@@ -145,7 +158,8 @@ def _loss_of(config: Config, decoder: Decoder, hooks: Any) -> Callable[..., Any]
             params = {k: v.astype(jnp.bfloat16) for k, v in params.items()}
         for made, settings in hooks:
             if made.objective is not None:
-                return made.objective(decoder, params, windows, key, config, settings)
+                value, losses = made.objective(decoder, params, windows, key, config, settings)
+                return (value, {}) if key is None else (value + sum(losses.values()), {"loss": value, **losses})
         tokens = windows[:, :-1]
         if key is not None:
             for place, (made, settings) in enumerate(hooks):

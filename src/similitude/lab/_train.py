@@ -105,13 +105,13 @@ def described(config: Config, name: str | None = None) -> LoggedRun:
 
 
 def training_flop(config: Config) -> float:
-    """FLOP of matrix products over the whole run, forward and backward, head and attention counted."""
-    from .interventions import chosen
+    """FLOP of matrix products over the whole run, stage by stage, forward and backward, head and attention counted."""
+    from .interventions import flop_of_token, stages_of
 
-    for made, settings in chosen(config):
-        if made.flop is not None:
-            return float(made.flop(config, settings))
-    return float(config.shape.flop(config.data.sequence).training * config.tokens)
+    stages = stages_of(config)
+    ends = [*(stage.start for stage in stages[1:]), config.steps]
+    steps = [end - stage.start for stage, end in zip(stages, ends, strict=True)]
+    return float(sum(flop_of_token(s.config) * (n * config.tokens_per_step) for s, n in zip(stages, steps)))
 
 
 def name_of(config: Config) -> str:

@@ -20,9 +20,9 @@ from ._leaf import first_values
 from ._settings import Config
 from ._step import Compiled, compiled
 from ._text import Corpus
-from .interventions import Stage, chosen
+from .interventions import chosen, stages_of
 
-__all__ = ["Training", "corpora_of"]
+__all__ = ["Training", "corpora_of", "short_name"]
 
 Log = Callable[[int, Mapping[str, float]], None]
 WINDOWS = 32  # validation windows of a pass
@@ -54,8 +54,9 @@ class _Mean:
 class Training:
     """A run under way; `step` steps are done.
 
-    `log(step, values)` is called with what is measured. The state after a step is a function of the settings alone:
-    whatever was logged, written or asked in between does not change it.
+    `log(step, values)` is called with what is measured; `ends` are the validation losses at the end of each stage but
+    the last. The state after a step is a function of the settings alone: whatever was logged, written or asked in
+    between does not change it.
     """
 
     def __init__(self, config: Config, log: Log, corpora: Sequence[Corpus] | None = None) -> None:
@@ -63,11 +64,12 @@ class Training:
         self.hooks = tuple(chosen(self.config))
         self.corpora = tuple(corpora) if corpora is not None else corpora_of(config)
         self.steps = self.config.steps
-        self.rates = self.config.rates().rates
-        self.stages = self._stages()
+        self.stages = stages_of(self.config)
+        self.rates = self._rates()
         self.step, self.stage = 0, -1
         self.diverged = False
         self.seconds = 0.0
+        self.ends: list[dict[str, float]] = []
         self.state: dict[str, Any] = {}
         self._mean = _Mean()
         self._waiting: Any = None
@@ -78,9 +80,13 @@ class Training:
 
     # -- stages ---------------------------------------------------------------------------------------------------
 
-    def _stages(self) -> tuple[Stage, ...]:
-        found = [made.stages(self.config, settings) for made, settings in self.hooks if made.stages is not None]
-        return tuple(found[0]) if found else (Stage(0, self.config),)
+    def _rates(self) -> np.ndarray:
+        """The learning rate of every step: the run's schedule, or that of a stage which has its own."""
+        rates = np.array(self.config.rates().rates)
+        for stage in self.stages:
+            if stage.rates is not None:
+                rates[stage.start : stage.start + len(stage.rates)] = stage.rates
+        return rates
 
     @property
     def now(self) -> Config:
@@ -91,7 +97,7 @@ class Training:
     def functions(self) -> Compiled:
         """The compiled functions of the stage under way."""
         stage = self.stages[self.stage]
-        return compiled(stage.config, stage.trains if len(self.stages) > 1 else None)
+        return compiled(stage.config, stage.trains)
 
     def _enter(self, stage: int) -> None:
         """Begin a stage: fresh values at first, later those that the intervention carries over."""
@@ -103,9 +109,9 @@ class Training:
             old = {k: np.asarray(v) for k, v in self.state["params"].items()}
             values = {**values, **carry(old, self.stages[before].config, self.now, settings)}
         params = {k: jnp.asarray(values[k]) for k in functions.leaves}
-        trains = self.stages[stage].trains
+        trains = self.stages[stage].trains or (lambda name: True)
         extra: dict[str, Any] = {}
-        for made, settings in self.hooks:
+        for made, settings in chosen(self.now):
             if made.extra is not None:
                 extra |= {k: jnp.asarray(v) for k, v in made.extra(functions.leaves, self.now, settings).items()}
         self.state = {
@@ -128,14 +134,14 @@ class Training:
         key = jax.random.key(self.config.seed)
         decay, ema = self.config.train.weight_decay, self._ema()
         marks, noise = self.marks(), self._noise_marks()
-        revisions = {s: h for h in self.hooks if h[0].revises is not None for s in h[0].revises(self.config, h[1])}
+        revisions = self._revisions()
         begun = time.perf_counter()
         while self.step < (self.steps if until is None else until) and not self.diverged:
             if self.stage + 1 < len(self.stages) and self.step == self.stages[self.stage + 1].start:
                 self._settle()
                 self._enter(self.stage + 1)
-            if self.step in revisions:
-                self._revise(*revisions[self.step])
+            for made, settings in revisions.get(self.step, ()):
+                self._revise(made, settings)
             windows = self._batches[self.step]
             rate = self.rates[self.step]
             self.state, told = self.functions.step(self.state, windows, rate, decay, ema, self.step, key)
@@ -149,11 +155,13 @@ class Training:
                 self.log(self.step, self._noise())
             if self.step in marks or self.step in self.for_others:
                 self._settle()
-                found = self.evaluate()
+                values = self.evaluate()
                 if self.step in marks:
-                    self.log(self.step, found)
+                    self.log(self.step, values)
                 if self.told is not None and self.step in self.for_others:
-                    self.told.append((self.step, found))
+                    self.told.append((self.step, values))
+                if self.stage + 1 < len(self.stages) and self.step == self.stages[self.stage + 1].start:
+                    self.ends.append(values)
             self.seconds += time.perf_counter() - begun
             yield self.step
             begun = time.perf_counter()
@@ -186,6 +194,14 @@ class Training:
         if self.told is not None:
             self.told.append((self.step, values))
 
+    def _revisions(self) -> dict[int, list[Any]]:
+        """The interventions that change something before a step, by step."""
+        found: dict[int, list[Any]] = {}
+        for made, settings in self.hooks:
+            for step in made.revises(self.config, settings) if made.revises is not None else ():
+                found.setdefault(int(step), []).append((made, settings))
+        return found
+
     def _revise(self, made: Any, settings: Any) -> None:
         """Let an intervention change the parameters between two steps."""
         self._settle()
@@ -210,31 +226,35 @@ class Training:
 
     def evaluate(self) -> dict[str, float]:
         """Validation losses in nats a token: of each domain, and their mean by weight."""
-        found = self._losses(self.state["params"], "val")
+        found = self.losses(self.state["params"], "val")
         if self.state["ema"]:
-            found |= self._losses(self.state["ema"], "val/ema")
+            found |= self.losses(self.state["ema"], "val/ema")
         return found
 
-    def _losses(self, params: Mapping[str, Any], name: str) -> dict[str, float]:
+    def losses(self, params: Mapping[str, Any], name: str, functions: Compiled | None = None) -> dict[str, float]:
+        """Validation losses with these parameters, as `evaluate` gives them under "val", by the stage's functions."""
         found, whole = {}, 0.0
         domains = self.config.data.domains
         total = sum(self.now.data.domains.get(d, 0.0) for d in domains)
         for corpus, domain in zip(self.corpora, domains, strict=True):
-            value = self.loss_on(corpus, params)
-            found[f"{name}/{_short(domain)}/loss"] = value
+            value = self.loss_on(corpus, params, functions)
+            found[f"{name}/{short_name(domain)}/loss"] = value
             whole += value * self.now.data.domains.get(domain, 0.0) / total
         return {f"{name}/loss": whole, **(found if len(domains) > 1 else {})}
 
-    def loss_on(self, corpus: Corpus, params: Mapping[str, Any] | None = None) -> float:
+    def loss_on(
+        self, corpus: Corpus, params: Mapping[str, Any] | None = None, functions: Compiled | None = None
+    ) -> float:
         """Mean validation loss on a text, in nats a token."""
         if corpus.name not in self._held:
             self._held[corpus.name] = held_windows(corpus, self.now.data.sequence, self.config.data.held)
         windows = self._held[corpus.name]
         params = self.state["params"] if params is None else params
+        evaluate = (functions or self.functions).evaluate
         total = 0.0
         for i in range(0, len(windows), WINDOWS):
             part = windows[i : i + WINDOWS]
-            total += float(self.functions.evaluate(params, self.state["extra"], self.step, part)) * len(part)
+            total += float(evaluate(params, self.state["extra"], self.step, part)) * len(part)
         return total / len(windows)
 
     def _noise(self) -> dict[str, float]:
@@ -250,7 +270,7 @@ class Training:
         self._settle()
         mean = self._mean
         words = {"step": self.step, "stage": self.stage, "loss": mean.loss, "norm": mean.norm, "count": mean.count,
-                 "seconds": self.seconds, "id": self.config.id, "told": self.told}  # fmt: skip
+                 "seconds": self.seconds, "id": self.config.id, "told": self.told, "ends": self.ends}  # fmt: skip
         write_checkpoint(path, self.state, words)
 
     def load(self, path: Path, *, of_another: bool = False) -> None:
@@ -269,6 +289,7 @@ class Training:
             "optimizer": jax.tree.map(jnp.asarray, state["optimizer"]),
         }
         self.step, self.seconds = int(words["step"]), float(words["seconds"])
+        self.ends = list(words.get("ends", []))
         self._mean = _Mean(float(words["loss"]), float(words["norm"]), int(words["count"]))
         if self.told is not None:
             self.told = [(s, v) for s, v in words.get("told") or []]
@@ -294,6 +315,6 @@ def is_logged(step: int) -> bool:
     return step % max(1, 1 << max(step.bit_length() - 6, 0)) == 0
 
 
-def _short(domain: str) -> str:
+def short_name(domain: str) -> str:
     """A domain's name in a metric: of a path its last part."""
     return Path(domain).name if "/" in domain or "\\" in domain else domain

@@ -17,9 +17,11 @@ from similitude._errors import ArgumentError, did_you_mean
 
 from ._intervention import Intervention, Stage
 
-__all__ = ["Intervention", "Stage", "catalogue", "chosen", "shape_with"]
+__all__ = ["Intervention", "Stage", "catalogue", "check", "chosen", "flop_of_token", "shape_with", "stages_of"]
 
-_FILES: tuple[str, ...] = ()
+# in the order in which they are applied
+_FILES = ("growth", "moe", "recursion", "parscale", "lora", "pruning", "quantisation", "diffusion", "mir")
+_ALONE = ("objective", "stages")  # what one intervention of a run may have
 
 
 @cache
@@ -35,10 +37,12 @@ def catalogue() -> Mapping[str, Intervention]:
 
 
 def chosen(config: Any) -> Iterator[tuple[Intervention, dict[str, Any]]]:
-    """The interventions of a run with all their settings, in the order in which they are written.
+    """The interventions of a run with all their settings, in the catalogue's order, however they are written.
 
     Raises ArgumentError for a name or a setting that is not known.
     """
+    if not config.interventions:
+        return
     known = catalogue()
     for name, given in config.interventions.items():
         if name not in known:
@@ -53,11 +57,23 @@ def chosen(config: Any) -> Iterator[tuple[Intervention, dict[str, Any]]]:
                     f"interventions.{name}: there is no setting '{key}'{did_you_mean(key, defaults)} "
                     f"(there are {', '.join(defaults) or 'none'})"
                 )
-        settings = {**defaults, **given}
-        check = known[name].check
-        if check is not None:
-            check(config, settings)
-        yield known[name], settings
+    for name, made in known.items():
+        if name in config.interventions:
+            yield made, {**made.settings, **config.interventions[name]}
+
+
+def check(config: Any) -> None:
+    """ArgumentError for interventions whose settings cannot be, or that cannot be in one run."""
+    hooks = list(chosen(config))
+    for made, settings in hooks:
+        made.check_settings(settings)
+    for hook in _ALONE:
+        names = [made.name for made, _ in hooks if getattr(made, hook) is not None]
+        if len(names) > 1:
+            raise ArgumentError(f"'{names[0]}' and '{names[1]}' cannot be in one run: each has its own {hook}")
+    for made, settings in hooks:
+        if made.check is not None:
+            made.check(config, settings)
 
 
 def shape_with(shape: Any, config: Any) -> Any:
@@ -66,3 +82,23 @@ def shape_with(shape: Any, config: Any) -> Any:
         if made.shape is not None:
             shape = made.shape(shape, config, settings)
     return shape
+
+
+def stages_of(config: Any) -> tuple[Stage, ...]:
+    """The stretches of a run, the first from step 0; of most runs there is one."""
+    if not config.interventions:
+        return (Stage(0, config),)
+    config = config.resolved()
+    for made, settings in chosen(config):
+        if made.stages is not None:
+            return tuple(made.stages(config, settings))
+    return (Stage(0, config),)
+
+
+def flop_of_token(config: Any) -> float:
+    """Training FLOP of one token under the settings of a stage."""
+    flop = config.shape.flop(config.data.sequence).training
+    for made, settings in chosen(config):
+        if made.flop is not None:
+            flop = made.flop(flop, config, settings)
+    return flop
