@@ -38,3 +38,20 @@ def rng() -> np.random.Generator:
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     np.random.seed(0)  # noqa: NPY002 - for libraries that draw from the global state
+
+
+# a text of one's own, so that training needs no download
+SAID = "the model learns a law from small runs and tells what the large one will reach before it is trained"
+WORDS = SAID.split()
+
+
+@pytest.fixture(scope="session")
+def text(tmp_path_factory):
+    """A folder of 40 files of words drawn by a seed, some 160 KB; its path as text."""
+    folder = tmp_path_factory.mktemp("lab") / "words"
+    folder.mkdir()
+    draw = np.random.default_rng(7)
+    for i in range(40):
+        order = draw.zipf(1.6, 800) % len(WORDS)
+        (folder / f"{i:02}.txt").write_text(" ".join(f"{WORDS[k]}{'.' if k == 3 else ''}" for k in order))
+    return str(folder)

@@ -51,6 +51,7 @@ _HOME: dict[str, str] = {
     "forecast_run": "similitude.planning",
     "formula_law": "similitude.laws",
     "isoflop": "similitude.fitting",
+    "lab": "similitude.lab",
     "ladder": "similitude.planning",
     "largest_model": "similitude.planning",
     "law": "similitude.laws",

@@ -18,6 +18,7 @@ COMMANDS = {
     "papers": "Search the papers: what each found, and what of it is here.",
     "data": "List the published data sets, show or export one.",
     "runs": "Read logs into a store of runs, and look at what is there.",
+    "lab": "Train ladders of small models, and resume them.",
     "watch": "Watch runs that are under way, and where they will end.",
     "fit": "Fit a law to a table of runs.",
     "predict": "Predict at inputs, with intervals.",

@@ -8,23 +8,28 @@
 
 from __future__ import annotations
 
+from similitude.lab._card import Card, card
 from similitude.lab._ladder import Ladder, ladder_from, read_ladder
 from similitude.lab._outlook import Outlook, outlook
+from similitude.lab._results import runs_of
 from similitude.lab._run import run
 from similitude.lab._settings import Config, DataSettings, ModelSettings, TrainSettings, config_from
 from similitude.lab._train import train
 
 __all__ = [
+    "Card",
     "Config",
     "DataSettings",
     "Ladder",
     "ModelSettings",
     "Outlook",
     "TrainSettings",
+    "card",
     "config_from",
     "ladder_from",
     "outlook",
     "read_ladder",
     "run",
+    "runs_of",
     "train",
 ]

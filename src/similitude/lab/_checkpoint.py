@@ -20,8 +20,7 @@ def write_checkpoint(path: Path, state: Mapping[str, Any], words: Mapping[str, A
     """Write under a temporary name, sync, rename."""
     from safetensors.numpy import save
 
-    # a number has no dimension, which NumPy's contiguous copy would give it
-    named = {k: np.ascontiguousarray(v).reshape(v.shape) for k, v in _named(state).items()}
+    named = {k: np.asarray(v, order="C") for k, v in _named(state).items()}
     replace_whole(str(path), save(named, metadata={"similitude": json.dumps(dict(words))}))
 
 

@@ -127,8 +127,8 @@ class Decoder:
         m = self.config.model
         width = m.width // m.heads
         kv = m.kv_heads or m.heads
-        joint = self.linear(x, block["qkv"], "qkv", block)
-        rows = joint.reshape(-1, length, m.heads + 2 * kv, width).transpose(0, 2, 1, 3)
+        rows = jnp.reshape(self.linear(x, block["qkv"], "qkv", block), (-1, length, m.heads + 2 * kv, width))
+        rows = rows.transpose(0, 2, 1, 3)
         q, k, v = rows[:, : m.heads], rows[:, m.heads : m.heads + kv], rows[:, m.heads + kv :]
         if kv != m.heads:
             k, v = (jnp.repeat(a, m.heads // kv, axis=1) for a in (k, v))
@@ -141,7 +141,7 @@ class Decoder:
         if m.qk_norm:
             q, k = unit_rms(q), unit_rms(k)
         y: Array = attend(q, k, v, 1 / sqrt(width), self.parts.causal)
-        y = y.reshape(-1, m.heads, length, width).transpose(0, 2, 1, 3).reshape(-1, m.width)
+        y = jnp.reshape(y, (-1, m.heads, length, width)).transpose(0, 2, 1, 3).reshape(-1, m.width)
         return self.linear(y, block["out"], "out", block)
 
     def _before(self, first: Array, rows: Array) -> Array:

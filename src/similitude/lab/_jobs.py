@@ -39,7 +39,8 @@ def jobs_of(runs: Sequence[Config], names: Sequence[str]) -> list[Job]:
     """
     groups: dict[str, list[int]] = {}
     for i, run in enumerate(runs):
-        groups.setdefault(run.id if run.interventions else stem_id(run), []).append(i)
+        alone = run.interventions or run.train.noise
+        groups.setdefault(run.id if alone else stem_id(run), []).append(i)
     found = [_job([runs[i] for i in g], [names[i] for i in g]) for g in groups.values()]
     return sorted((j for js in found for j in js), key=lambda j: -j.flop)
 
@@ -73,10 +74,28 @@ def work(job: bytes, store: str, limit: float | None = None) -> list[Outcome]:
     found = []
     for i, (run, name, begin) in enumerate(zip(made.runs, made.names, made.begins, strict=True)):
         stems = sorted({b for b in made.begins if b}) if i == 0 else ()
-        found.append(run_into(run, store, name=name, limit=limit, stems=stems, stem=(stem, begin) if begin else None))
+        found.append(
+            run_into(
+                run,
+                store,
+                name=name,
+                limit=limit,
+                stems=stems,
+                stem=(stem, begin) if begin else None,
+                for_others=_marks(made) if i == 0 else (),
+            )
+        )
     if all(o.state in ("finished", "diverged", "known") for o in found):
         _forget(store, stem)
     return found
+
+
+def _marks(job: Job) -> list[int]:
+    """Steps of the shared beginning at which one of the later runs would have measured."""
+    from ._training import evenly
+
+    steps = zip(job.runs[1:], job.begins[1:], strict=True)
+    return sorted({m for run, begin in steps for m in evenly(run.steps, run.train.evaluations) if m <= begin})
 
 
 def _forget(store: str, stem: str) -> None:

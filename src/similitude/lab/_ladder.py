@@ -6,16 +6,20 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from math import log
 from pathlib import Path
 from typing import Any
 
-from similitude._errors import ArgumentError, DataError, did_you_mean
+import msgspec
+
+from similitude._errors import DataError, did_you_mean
 
 from ._settings import Config, config_from
 from ._train import key_of, name_of
 
 __all__ = ["Ladder", "ladder_from", "read_ladder"]
 
+STORE = "similitude.db"  # in the current folder, as for all commands
 MOST = 100_000  # runs of a ladder
 _FIELDS = ("name", "about", "store", "run", "sweep", "runs", "plan", "fit")
 _PLAN_FIELDS = ("file", "widths", "head_width", "design")
@@ -100,7 +104,7 @@ def ladder_from(values: Mapping[str, Any], *, where: Path | None = None, store: 
     if not found:
         raise DataError(f"{said} has no runs: give a table [run], tables [[sweep]], [[runs]] or [plan]")
     runs = tuple(found.values())
-    kept = Path(store) if store is not None else folder / str(values.get("store", f"{name}.db"))
+    kept = Path(store) if store is not None else folder / str(values["store"]) if "store" in values else Path(STORE)
     return Ladder(name, runs, kept, str(values.get("about", "")), fit, tuple(name_of(r) for r in runs))
 
 
@@ -217,21 +221,19 @@ def _proposed(document: Any, design: str | None) -> Iterator[tuple[float, float,
 
 def nearest_shape(n: float, base: Mapping[str, Any], head_width: int = 16) -> dict[str, int]:
     """Layers, width and heads of the decoder whose parameters are nearest to `n`, 8 to 64 times as wide as deep."""
-    best: tuple[float, dict[str, int]] | None = None
-    for heads in range(1, 257):
+    config = config_from({k: v for k, v in base.items() if k != "train"})
+    best, off = {"layers": 1, "width": head_width, "heads": 1}, float("inf")
+    for heads in range(1, 1025):
         width = heads * head_width
         for layers in range(max(1, width // 64), max(2, width // 8) + 1):
-            settings = merged(base, {"model": {"layers": layers, "width": width, "heads": heads}})
-            try:
-                count = config_from({k: v for k, v in settings.items() if k != "train"}).shape.parameters("total")
-            except (ArgumentError, DataError):
-                continue
-            from math import log
-
-            off = abs(log(count / n)) + 0.02 * abs(log(width / layers / 24))
-            if best is None or off < best[0]:
-                best = off, {"layers": layers, "width": width, "heads": heads}
-        if best is not None and 12 * width * width > 30 * n:
+            sizes = {"layers": layers, "width": width, "heads": heads}
+            model = msgspec.structs.replace(config.model, **sizes)
+            count = msgspec.structs.replace(config, model=model).shape.parameters("total")
+            far = abs(log(count / n)) + 0.02 * abs(log(width / layers / 24))
+            if far < off:
+                best, off = sizes, far
+            if count > 2 * n:
+                break
+        if 12 * width * width * max(1, width // 64) > 3 * n and off < 0.5:
             break
-    assert best is not None
-    return best[1]
+    return best

@@ -25,7 +25,13 @@ def direction_of(config: Config, leaves: Mapping[str, Leaf]) -> optax.GradientTr
     if t.optimizer == "sgd":
         return optax.trace(decay=t.beta1)
     matrix = {k: "muon" if leaf.role == "hidden" and len(leaf.shape) == 2 else "adam" for k, leaf in leaves.items()}
-    return optax.partition({"muon": optax.contrib.scale_by_muon(beta=t.beta2), "adam": adam}, matrix)
+    muon = optax.contrib.scale_by_muon(beta=t.beta2, weight_dimension_numbers=_plain_matrices)
+    return optax.partition({"muon": muon, "adam": adam}, matrix)
+
+
+def _plain_matrices(updates: Any) -> Any:
+    """Every array a matrix (in, out), for Muon."""
+    return jax.tree.map(lambda _: optax.contrib.MuonDimensionNumbers(), updates)
 
 
 def rates_of(config: Config, leaves: Mapping[str, Leaf]) -> dict[str, tuple[float, float]]:

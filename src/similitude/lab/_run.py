@@ -66,12 +66,13 @@ def run(
     if count < 1 or retries < 0 or (limit is not None and limit <= 0):
         raise ArgumentError(f"workers = {count}, retries = {retries}, limit = {limit}: expected at least 1, 0 and 0")
     _texts(made)
-    clock, failures, stopped = Clock(), [], []
+    clock, stopped = Clock(), []
+    failures: list[tuple[Job, str]] = []
 
     def heard(job: Job, outcomes: list[Outcome] | str) -> None:
         if isinstance(outcomes, str):
-            failures.append(f"{', '.join(job.names)}: {outcomes}")
-            told(failures[-1])
+            failures.append((job, outcomes))
+            told(f"{', '.join(job.names)}: {outcomes}")
             return
         for name, outcome in zip(job.names, outcomes, strict=True):
             if outcome.state == "stopped":
@@ -91,7 +92,8 @@ def run(
               retries=retries, limit=limit, told=heard, tick=ticked)  # fmt: skip
     leftovers(made)
     if failures:
-        raise DataError(f"{len(failures)} of {len(made)} runs failed: {failures[0]}")
+        job, said = failures[0]
+        raise DataError(f"{sum(len(j.runs) for j, _ in failures)} of {len(made)} runs failed: {job.names[0]}: {said}")
     return outlook(made, workers=count, failures=stopped, clock=clock)
 
 

@@ -201,12 +201,14 @@ def run_into(
     limit: float | None = None,
     stems: Sequence[int] = (),
     stem: tuple[str, int] | None = None,
+    for_others: Sequence[int] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Outcome:
     """Train a run into a store from wherever it is, unless it is there or another process is at it.
 
     `limit` is in seconds; a run that reaches it is written down and stops. `stems` are steps whose state is kept for
-    runs that go on from there; `stem`, its name and step, is such a state to begin from where it is there.
+    runs that go on from there, with validation losses at steps `for_others`; `stem`, its name and step, is such a state
+    to begin from where it is there.
     """
     from ._process import prepare
 
@@ -219,7 +221,7 @@ def run_into(
         claimed, number = writer.claim(run)
         if claimed in ("known", "busy"):
             return Outcome(config.id, claimed)
-        return _trained(config, writer, number, Path(store), limit, stems, stem, progress)
+        return _trained(config, writer, number, Path(store), limit, stems, stem, for_others, progress)
     finally:
         writer.close()
 
@@ -232,6 +234,7 @@ def _trained(
     limit: float | None,
     stems: Sequence[int],
     stem: tuple[str, int] | None,
+    for_others: Sequence[int],
     progress: Callable[[int, int], None] | None,
 ) -> Outcome:
     from ._training import Training
@@ -241,6 +244,8 @@ def _trained(
     path = folder / f"{config.id}.safetensors"
     memory = _Memory()
     training = Training(config, memory.log)
+    if stems:
+        training.told, training.for_others = [], frozenset(for_others)
     _resume(training, writer, number, path, folder, stem)
     begun = flushed = saved = time.monotonic()
 
@@ -282,7 +287,10 @@ def _resume(training: Any, writer: Any, number: int, path: Path, folder: Path, s
     for candidate in (path, *([folder / f"{stem[0]}-{stem[1]}.safetensors"] if stem else [])):
         if candidate.is_file():
             try:
-                training.load(candidate)
+                training.load(candidate, of_another=candidate != path)
+                if candidate != path:
+                    writer.rewind(number, 0)
+                    return
                 break
             except DataError:
                 candidate.unlink(missing_ok=True)

@@ -74,6 +74,8 @@ class Training:
         self._mean = _Mean()
         self._waiting: Any = None
         self._held: dict[str, np.ndarray] = {}
+        self.told: list[tuple[int, dict[str, float]]] | None = None
+        self.for_others: frozenset[int] = frozenset()
         self._enter(0)
 
     # -- stages ---------------------------------------------------------------------------------------------------
@@ -131,8 +133,7 @@ class Training:
         """Train to step `until`, by default to the end; gives each step that is done, so that the caller may stop."""
         key = jax.random.key(self.config.seed)
         decay, ema = self.config.train.weight_decay, self._ema()
-        marks, noise = self._marks(), self._noise_marks()
-        logs = set(np.unique(np.linspace(1, self.steps, min(self.steps, 200)).round().astype(int)).tolist())
+        marks, noise = self.marks(), self._noise_marks()
         revisions = self._revisions()
         begun = time.perf_counter()
         while self.step < (self.steps if until is None else until) and not self.diverged:
@@ -147,17 +148,20 @@ class Training:
             self._settle()
             self._waiting = told
             self.step += 1
-            if self.step in logs or self.step in marks or self.step == self.steps:
+            if is_logged(self.step) or self.step == self.steps:
                 self._settle()
                 self._tell(rate)
             if self.step in noise:
                 self.log(self.step, self._noise())
-            if self.step in marks:
+            if self.step in marks or self.step in self.for_others:
                 self._settle()
-                values = self.evaluate()
-                self.log(self.step, values)
+                found = self.evaluate()
+                if self.step in marks:
+                    self.log(self.step, found)
+                if self.told is not None and self.step in self.for_others:
+                    self.told.append((self.step, found))
                 if self.stage + 1 < len(self.stages) and self.step == self.stages[self.stage + 1].start:
-                    self.ends.append(values)
+                    self.ends.append(found)
             self.seconds += time.perf_counter() - begun
             yield self.step
             begun = time.perf_counter()
@@ -180,15 +184,15 @@ class Training:
         mean, self._mean = self._mean, _Mean()
         if not mean.count:
             return
-        self.log(
-            self.step,
-            {
-                "train/loss": mean.loss / mean.count,
-                "train/grad_norm": mean.norm / mean.count,
-                "train/lr": float(rate),
-                **{f"train/{k}": v for k, v in self._last.items()},
-            },
-        )
+        values = {
+            "train/loss": mean.loss / mean.count,
+            "train/grad_norm": mean.norm / mean.count,
+            "train/lr": float(rate),
+            **{f"train/{k}": v for k, v in self._last.items()},
+        }
+        self.log(self.step, values)
+        if self.told is not None:
+            self.told.append((self.step, values))
 
     def _revisions(self) -> dict[int, list[Any]]:
         """The interventions that change something before a step, by step."""
@@ -211,15 +215,12 @@ class Training:
         t = self.config.train
         return t.ema ** (t.batch / (t.ema_batch or t.batch)) if t.ema else 0.0
 
-    def _marks(self) -> set[int]:
+    def marks(self) -> set[int]:
         """Steps after which validation losses are measured: even shares of the run, the end, and a stage's ends."""
-        count = max(self.config.train.evaluations, 1)
-        found = {max(1, round(self.steps * (i + 1) / count)) for i in range(count)}
-        return found | {self.steps} | {s.start for s in self.stages[1:]}
+        return evenly(self.steps, self.config.train.evaluations) | {self.steps} | {s.start for s in self.stages[1:]}
 
     def _noise_marks(self) -> set[int]:
-        count = self.config.train.noise
-        return {max(1, round(self.steps * (i + 1) / count)) for i in range(count)}
+        return evenly(self.steps, self.config.train.noise)
 
     # -- measuring ------------------------------------------------------------------------------------------------
 
@@ -269,11 +270,15 @@ class Training:
         self._settle()
         mean = self._mean
         words = {"step": self.step, "stage": self.stage, "loss": mean.loss, "norm": mean.norm, "count": mean.count,
-                 "seconds": self.seconds, "id": self.config.id, "ends": self.ends}  # fmt: skip
+                 "seconds": self.seconds, "id": self.config.id, "told": self.told,
+                 "ends": self.ends}  # fmt: skip
         write_checkpoint(path, self.state, words)
 
-    def load(self, path: Path) -> None:
-        """Take up a state that was saved; DataError where the file is damaged or of another shape."""
+    def load(self, path: Path, *, of_another: bool = False) -> None:
+        """Take up a state that was saved; DataError where the file is damaged or of another shape.
+
+        What a run `of_another` length logged up to there is logged once more, as this run's own.
+        """
         words = read_checkpoint(path)[1]
         stage = int(words["stage"])
         for i in range(self.stage + 1, stage + 1):  # the arrays of a later stage have other shapes
@@ -287,8 +292,28 @@ class Training:
         self.step, self.seconds = int(words["step"]), float(words["seconds"])
         self.ends = list(words.get("ends", []))
         self._mean = _Mean(float(words["loss"]), float(words["norm"]), int(words["count"]))
+        if self.told is not None:
+            self.told = [(s, v) for s, v in words.get("told") or []]
+        if of_another:
+            marks = self.marks()
+            for step, values in words.get("told") or []:
+                if "train/loss" in values or step in marks:
+                    self.log(step, values)
         if self.step > self.steps:
             raise DataError(f"{path} is at step {self.step}, beyond the {self.steps} of this run")
+
+
+def evenly(steps: int, count: int) -> set[int]:
+    """The ends of so many equal parts of a run."""
+    return {max(1, round(steps * (i + 1) / count)) for i in range(count)}
+
+
+def is_logged(step: int) -> bool:
+    """Whether training losses are logged at a step: each of the first 32, then 32 for every doubling.
+
+    It does not depend on the length of the run, so that runs that share a beginning share its points.
+    """
+    return step % max(1, 1 << max(step.bit_length() - 6, 0)) == 0
 
 
 def short_name(domain: str) -> str:

@@ -208,7 +208,7 @@ def _size(row: _Row) -> None:
     if row.answer.N is not None:
         row.counts = {row.answer.counts or "undeclared": row.answer.N}
     if logged:
-        row.number = next(iter(logged))
+        row.number = next((n for n in logged if COUNT_COLUMNS.get(fold(n)) == "total"), next(iter(logged)))
         row.said.append(f"N is the logged '{row.number}'")
     elif shape is not None:
         row.said.append(shape.says)

@@ -1,0 +1,115 @@
+"""One run of the lab on a page: what it was, what it reached, how it got there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from similitude._digits import format_number
+from similitude._view import Axis, Column, Figure, Line, Section, Table, Text
+from similitude.runs import LoggedRun, curve_of
+
+__all__ = ["Card", "card"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A run with its settings, its last measurements and its curves; made by `sim.lab.card`."""
+
+    run: LoggedRun
+
+    def __repr__(self) -> str:
+        loss = self.run.final.get("val/loss")
+        return f"Card({self.run.name}: {self.run.state}" + (f", loss {loss:.4f})" if loss is not None else ")")
+
+    def view(self) -> Section:
+        """The tables and figures."""
+        run, c = self.run, self.run.config
+        whole = [
+            ("state", run.state),
+            ("parameters", format_number(_number(c.get("n_total")), "parameters")),
+            ("tokens", format_number(_number(c.get("D")), "tokens")),
+            ("training FLOP", format_number(_number(c.get("C")), "FLOP", 3)),
+            *((k, v) for k, v in sorted(run.final.items()) if k not in ("steps",)),
+        ]
+        left_out = ("n_total", "n_params_no_emb", "n_params_no_emb_no_head", "n_active", "D", "C", "id")
+        settings = [(k, "none" if v is None else v) for k, v in sorted(c.items()) if k not in left_out]
+        items: list[Any] = [
+            Table("What it reached", ("", Column("value", digits=5)), whole),
+            *self._figures(),
+            Table("Settings", ("setting", "value"), settings),
+        ]
+        if run.state == "diverged":
+            items.insert(0, Text("", ["The loss stopped being a number: in a fit the run counts as censored."],
+                                 tone="warning"))  # fmt: skip
+        return Section(f"Run {run.name}", tuple(items))
+
+    def _figures(self) -> list[Figure]:
+        curves = self.run.curves()
+        names = set(curves["metric"].unique()) if curves.height else set()
+        found = []
+        wanted = [n for n in ("train/loss", "val/loss") if n in names]
+        drawn = [(n, curve_of(self.run, n).finite()) for n in wanted]
+        lines = [Line(n, np.asarray(c.step, float), np.asarray(c.value, float)) for n, c in drawn if len(c) > 1]
+        if lines:
+            found.append(Figure("Loss", Axis("Step", scale="log"), Axis("Loss", "nats/token", scale="log"), lines,
+                                name="loss"))  # fmt: skip
+        if "noise/one" in names:
+            found += self._noise()
+        return found
+
+    def _noise(self) -> list[Figure]:
+        one, whole = (curve_of(self.run, n).finite() for n in ("noise/one", "noise/batch"))
+        batch = float(_number(self.run.config.get("train.batch")) or 0)
+        if batch < 2 or len(one) < 2:
+            return []
+        gradient = (batch * whole.value - one.value) / (batch - 1)
+        noise = (one.value - whole.value) / (1 - 1 / batch)
+        kept = gradient > 0
+        if kept.sum() < 2:
+            return []
+        line = Line("noise scale", one.step[kept], noise[kept] / gradient[kept])
+        return [Figure("Gradient noise scale", Axis("Step", scale="log"), Axis("Noise scale", "sequences"), [line],
+                       name="noise")]  # fmt: skip
+
+    def __str__(self) -> str:
+        return "\n\n".join(str(v).rstrip() for v in self.view().items if not isinstance(v, Figure))
+
+    def _repr_html_(self) -> str:
+        return self.view()._repr_html_()
+
+    def section(self) -> Section:
+        """What a report shows."""
+        return self.view()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, curves with them."""
+        curves = self.run.curves()
+        points = {
+            str(name): part.select("step", "value").to_dict(as_series=False)
+            for (name,), part in curves.group_by("metric", maintain_order=True)
+        }
+        return {
+            "schema_version": 1,
+            "name": self.run.name,
+            "state": self.run.state,
+            "settings": dict(self.run.config),
+            "final": dict(self.run.final),
+            "curves": points,
+        }
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def card(run: LoggedRun) -> Card:
+    """A run of the lab as a page.
+
+    >>> import similitude as sim
+    >>> sim.lab.card(sim.lab.train({"train": {"steps": 10}}))  # doctest: +SKIP
+    Card(119K-20.5K-w64-l2-lr0.003-s0-0f1e2d: finished, loss 3.1234)
+    """
+    return Card(run)
