@@ -155,15 +155,6 @@ class Training:
                 self.log(self.step, self._noise())
             if self.step in marks or self.step in self.for_others:
                 self._settle()
-<<<<<<< HEAD
-                values = self.evaluate()
-                if self.step in marks:
-                    self.log(self.step, values)
-                if self.told is not None and self.step in self.for_others:
-                    self.told.append((self.step, values))
-                if self.stage + 1 < len(self.stages) and self.step == self.stages[self.stage + 1].start:
-                    self.ends.append(values)
-=======
                 found = self.evaluate()
                 if self.step in marks:
                     self.log(self.step, found)
@@ -171,7 +162,6 @@ class Training:
                     self.told.append((self.step, found))
                 if self.stage + 1 < len(self.stages) and self.step == self.stages[self.stage + 1].start:
                     self.ends.append(found)
->>>>>>> lab-int
             self.seconds += time.perf_counter() - begun
             yield self.step
             begun = time.perf_counter()
@@ -280,12 +270,8 @@ class Training:
         self._settle()
         mean = self._mean
         words = {"step": self.step, "stage": self.stage, "loss": mean.loss, "norm": mean.norm, "count": mean.count,
-<<<<<<< HEAD
-                 "seconds": self.seconds, "id": self.config.id, "told": self.told, "ends": self.ends}  # fmt: skip
-=======
                  "seconds": self.seconds, "id": self.config.id, "told": self.told,
                  "ends": self.ends}  # fmt: skip
->>>>>>> lab-int
         write_checkpoint(path, self.state, words)
 
     def load(self, path: Path, *, of_another: bool = False) -> None:
