@@ -166,15 +166,16 @@ def test_a_report_points_to_back_tests_only_where_it_has_some():
     assert "back-tests" not in without
 
 
-def test_the_number_of_breaks_is_chosen_by_what_is_held_out():
+@pytest.mark.parametrize("seeds", [1, pytest.param(4, marks=pytest.mark.slow)])
+def test_the_number_of_breaks_is_chosen_by_what_is_held_out(seeds):
     """Too few breaks are found out at once; one too many costs little, so the fewest within reach of the best stand."""
     law = sim.laws.bnsl1
     counts = []
-    for seed in range(4):
+    for seed in range(seeds):
         truth = law.estimate(**law.example)
         runs = sim.simulate(truth, points={"x": np.geomspace(10, 1e6, 60)}, noise=0.01, seed=seed)
         scores = {s.law: s for s in sim.compare_laws([sim.laws.bnsl0, law, sim.laws.bnsl2], runs).scores}
         assert scores["bnsl0"].held_out > 5 * scores["bnsl1"].held_out
         assert scores["bnsl1"].held_out < 1.1 * scores["bnsl2"].held_out
         counts.append(min(scores.values(), key=lambda s: s.aicc).law)
-    assert counts.count("bnsl1") >= 3
+    assert counts.count("bnsl1") >= 0.75 * seeds

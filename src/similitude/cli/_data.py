@@ -66,7 +66,10 @@ def _entry(entry: DataSet) -> dict[str, Any]:
 def _listing(entries: tuple[DataSet, ...]) -> Any:
     from similitude._view import Table
 
-    rows = [(e.name, e.title, "download" if e.provider == "original" else "local table") for e in entries]
+    rows = [
+        (e.name, e.title, {"original": "download", "local": "local table", "packaged": "comes with it"}[e.provider])
+        for e in entries
+    ]
     return Table("Published data sets", ("name", "what it is", "from"), rows, note="similitude data NAME shows one.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import click
 
 from similitude._errors import ArgumentError
 from similitude.cli._options import json_option, output_option, page_option, seed_option
-from similitude.cli._output import check_target, print_json, print_text, write_page
+from similitude.cli._output import check_target, note, print_json, print_text, write_page
 from similitude.cli._progress import counted, working
 
 if TYPE_CHECKING:
@@ -118,15 +119,15 @@ def _trained(
             )
         made = made()
     with counted(f"training {ladder.name}", len(ladder)) as bar:
-        shown: set[str] = set()
 
         def told(sentence: str) -> None:
             bar.begin(sentence)
+            if not sys.stderr.isatty() and not quiet:
+                note(sentence)
 
         def tick(found: Outlook) -> None:
             done = sum(r["state"] in ("finished", "diverged") for r in found.rows)
             bar.within(f"{done} of {len(found.rows)} runs, about {time_text(found.left)} left")
-            shown.add(str(done))
 
         return run(ladder, workers=workers, limit=limit, retries=retries, executor=made, told=told, tick=tick)
 

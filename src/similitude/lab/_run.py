@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
@@ -16,6 +17,8 @@ from ._train import Outcome, needs_jax
 from ._workers import carry_out, workers_by_default
 
 __all__ = ["run"]
+
+LOOK = 2.0  # seconds between two looks at the store, for whoever watches
 
 
 def run(
@@ -80,8 +83,12 @@ def run(
             if outcome.state != "known":
                 told(f"{name}: {outcome.state}")
 
+    looked = 0.0
+
     def ticked() -> None:
-        if tick is not None:
+        nonlocal looked
+        if tick is not None and time.monotonic() - looked > LOOK:
+            looked = time.monotonic()
             tick(outlook(made, workers=count, clock=clock))
 
     from similitude.runs.store import Store

@@ -22,6 +22,11 @@ def find_original(name: str, url: str, file: str, sha256: str) -> Path:
     return _verified(path, sha256) if path.is_file() else _download(url, path, sha256)
 
 
+def find_packaged(file: str, sha256: str) -> Path:
+    """The path of a table that comes with the package."""
+    return _verified(Path(__file__).with_name(file), sha256)
+
+
 def find_local(name: str, file: str, sha256: str, reason: str) -> Path:
     """The path of a local table, ``$SIMILITUDE_DATA/<name>/<file>``; DataError when it is not there or another."""
     folder = os.environ.get("SIMILITUDE_DATA")

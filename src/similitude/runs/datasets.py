@@ -21,11 +21,17 @@ import numpy as np
 from similitude._errors import ArgumentError, DataError, did_you_mean
 
 from ._numbers import read_flags
-from ._provider import find_local, find_original
+from ._provider import find_local, find_original, find_packaged
 from ._read import TAKEN_AS_NATS, read_runs
 from ._table import Runs
 
 __all__ = ["DataSet", "DataTable", "list", "load", "show"]
+
+PROVIDERS = {
+    "original": "downloaded from its authors",
+    "local": "local table",
+    "packaged": "our own, comes with the package",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +51,8 @@ class DataTable:
 class DataSet:
     """A published data set as declared: what it is, whom to cite, under which licence, where it comes from.
 
-    `provider` is "original" (downloaded from its authors at a fixed commit) or "local" (a tidy table under the
-    folder SIMILITUDE_DATA, with the reason in `not_downloadable`).
+    `provider` is "original" (downloaded from its authors at a fixed commit), "local" (a tidy table under the folder
+    SIMILITUDE_DATA, with the reason in `not_downloadable`) or "packaged" (our own, it comes with the package).
     """
 
     name: str
@@ -71,6 +77,8 @@ class DataSet:
     def path(self, table: str | None = None) -> Path:
         """The file of a table, downloaded if need be; DataError when it cannot be had."""
         entry = self.table(table)
+        if self.provider == "packaged":
+            return find_packaged(entry.file, entry.sha256)
         if self.provider == "local":
             return find_local(self.name, entry.file, entry.sha256, self.not_downloadable)
         return find_original(self.name, f"{self.repository}/{entry.file}", entry.file, entry.sha256)
@@ -85,7 +93,7 @@ class DataSet:
         return self.tables[name]
 
     def __str__(self) -> str:
-        kind = "downloaded from its authors" if self.provider == "original" else "local table"
+        kind = PROVIDERS[self.provider]
         lines = [f"{self.name}: {self.title}", self.about, f"cite: {self.citation}", f"licence: {self.licence}"]
         lines += [f"provider: {kind}" + (f" (not downloadable: {self.not_downloadable})" * bool(self.not_downloadable))]
         return "\n".join(lines + [f"table {t.name}: {t.about}" for t in self.tables.values() if t.about])
