@@ -1,4 +1,4 @@
-"""The runs of the ladder as the table that comes with the package: `python examples/ladder/table.py STORE... [-o FILE]`.
+"""The ladder as the table that comes with the package: `python examples/ladder/table.py STORE... [-o FILE]`.
 
 Numbers only, a row a run, in the order of compute; what a fit needs first, then the settings that vary.
 """
@@ -50,11 +50,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=TABLE)
     given = parser.parse_args()
     rows = [row for store in given.stores for row in rows_of(store)]
-    frame = (
-        pl.DataFrame(rows)
-        .with_columns(pl.col("C").round_sig_figs(6))
-        .sort("group", "domain", "C", "lr", "batch", "seed")
-    )
+    frame = pl.DataFrame(rows).sort("group", "domain", "C", "lr", "batch", "seed")
     frame.write_csv(given.output)
     seconds = float(frame["seconds"].sum())
     print(json.dumps({"runs": frame.height, "core_hours": round(seconds / 3600, 2), "file": given.output.name}))

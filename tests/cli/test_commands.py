@@ -385,6 +385,25 @@ def test_demo_on_published_runs(run, tmp_path, monkeypatch, data_home):
     assert "SIMULATED" not in Path(document["report"]).read_text(encoding="utf-8")
 
 
+def test_demo_without_published_runs_uses_the_ladder_that_comes_with_it(run, tmp_path, monkeypatch):
+    from similitude.runs import datasets
+
+    load = datasets.load
+
+    def offline(name, *rest, **more):
+        if name == "chinchilla-epoch":
+            raise DataError("it cannot be fetched")
+        return load(name, *rest, **more)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets, "load", offline)
+    ended = run("demo", "--json")
+    assert ended.code == 0
+    assert ended.document["runs"] == "ladder"
+    assert "A ladder of small runs that comes with the package is used instead" in ended.err
+    assert 0.9 < ended.document["predictions"][0]["value"] < 1.4
+
+
 def test_completion(run):
     for shell in ("bash", "zsh", "fish"):
         assert "_SIMILITUDE_COMPLETE" in run("completion", shell).out

@@ -24,7 +24,7 @@ import msgspec
 import similitude as sim
 from lab.products import products_of
 from similitude._errors import DataError
-from similitude.lab import _step, interventions
+from similitude.lab import interventions
 from similitude.lab._attention import attend
 from similitude.lab._leaf import first_values, is_matrix
 from similitude.lab._outlook import bytes_of
@@ -56,15 +56,6 @@ CASES: dict[str, dict[str, Any]] = {
 # what the validation loss falls by from ln 256 in these steps, at least, in nats a token; about .3 below what it does
 FALLS = {"base": 2.0, "growth": 2.0, "moe": 2.0, "recursion": 2.0, "parscale": 2.0, "lora": 1.0, "pruning": 1.5,
          "quantisation": 1.5, "diffusion": 1.5, "mir": 2.0}  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_in_haste():
-    """Most of the time here would be compiling; what was compiled so is left to no other test."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-    _step._compiled.cache_clear()
 
 
 def config(changes: dict[str, Any] | None = None, **model: Any) -> sim.lab.Config:

@@ -73,6 +73,7 @@ def test_every_data_set_is_declared_whole():
         assert entry.licence
         assert entry.reference.count("(20") == 1
         assert entry.citation == f"{entry.reference} [{entry.paper}]"
+        assert entry.provider in datasets.PROVIDERS
         assert (entry.provider == "original") == entry.repository.startswith("https://raw.githubusercontent.com/")
         assert (entry.provider == "local") == bool(entry.not_downloadable)
         for table in entry.tables.values():
@@ -82,6 +83,20 @@ def test_every_data_set_is_declared_whole():
         text = str(entry)
         assert entry.licence in text
         assert ("not downloadable" in text) == (entry.provider == "local")
+
+
+def test_our_own_ladder_comes_with_the_package(nowhere):
+    runs = datasets.load("ladder")
+    assert (len(runs), runs.counts) == (123, "total")
+    main = runs.where(group="ladder")
+    n, d = main.column("N"), main.column("D")
+    assert len(main) == 82
+    assert np.log10(n.max() / n.min()) > 1.5
+    assert np.log10(d.max() / d.min()) > 1.5
+    shape = sim.shape(layers=3, width=64, heads=4, vocabulary=256, context=128, feed_forward=176, gated=True)
+    for at in np.flatnonzero(main.column("N") == shape.parameters("total")):
+        assert main.column("C")[at] == shape.flop(128).training * d[at]
+    assert runs.where(group="seeds").labels("seed").tolist().count("1") == 4
 
 
 def test_unknown_names():

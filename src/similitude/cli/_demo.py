@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from similitude._errors import ArgumentError, DataError
+from similitude.cli import _parse
 from similitude.cli._options import json_option, seed_option
 from similitude.cli._output import note, print_json, print_text, to_json, write_file
 from similitude.cli._progress import working
@@ -19,9 +21,17 @@ if TYPE_CHECKING:
 
 DATA = "chinchilla-epoch"
 TRUTH = "chinchilla:besiroglu2024"
-BUDGET = 5.76e23  # what Chinchilla itself was trained with
-TARGET = {"N": 70e9, "D": 1.4e12}
+OURS = "ladder"  # comes with the package
 LAWS = ("chinchilla", "chinchilla_tied", "kaplan")
+
+
+@dataclass(frozen=True)
+class _Case:
+    """Runs with the question that is put to them."""
+
+    runs: Runs
+    budget: float
+    target: str
 
 
 @click.command("demo")
@@ -33,23 +43,25 @@ def command(output: str, simulated: bool, seed: int, as_json: bool) -> None:
     """Fit, predict, plan, compare and report on real runs.
 
     The runs are the 245 published ones behind Chinchilla's law, from the folder SIMILITUDE_DATA or downloaded; without
-    either they are simulated from a published law, and everything says so.
+    either they are those of a ladder of small models that comes with the package, and everything says so.
     """
     from similitude.fitting import compare_laws, fit
     from similitude.laws import get
     from similitude.planning import plan
 
     folder = _folder(output)
-    runs = _simulated(seed) if simulated else _runs(seed)
+    case = _published(_simulated(seed)) if simulated else _case()
+    runs = case.runs
     show = _silent if as_json else _step
     show(f"The runs: {runs.source}", _about(runs))
     with working("fitting"):
         fitted = fit(get("chinchilla"), runs, seed=seed)
     show("Fit a law: similitude fit ... --law chinchilla", fitted)
-    predicted = fitted.predict(**TARGET)
-    show("Predict a run: similitude predict ... --at N=70B,D=1.4T", f"loss {predicted!r}")
+    target = _parse.assignments("--at", case.target, "N=70B,D=1.4T")
+    predicted = fitted.predict(**{name: _parse.number("--at", text) for name, text in target.items()})
+    show(f"Predict a run: similitude predict ... --at {case.target}", f"loss {predicted!r}")
     with working("planning"):
-        best = plan(fitted, flop=BUDGET, seed=seed)
+        best = plan(fitted, flop=case.budget, seed=seed)
     with working("comparing laws"):
         compared = compare_laws([get(name) for name in LAWS], runs, seed=seed)
     show(f"Compare laws: similitude compare ... --laws {','.join(LAWS)}", "\n\n".join(str(v) for v in compared.view()))
@@ -64,8 +76,8 @@ def command(output: str, simulated: bool, seed: int, as_json: bool) -> None:
             **paths,
         })  # fmt: skip
         return
-    show(f"Plan for a budget: similitude plan {paths['fit_file']} --flop {BUDGET:g}", best)
-    said = " (SIMULATED runs, not training)" if runs.source != DATA else ""
+    show(f"Plan for a budget: similitude plan {paths['fit_file']} --flop {case.budget:g}", best)
+    said = " (SIMULATED runs, not training)" if simulated else ""
     print_text(f"Report: {paths['report']}{said}")
     print_text(repr(best))
 
@@ -78,8 +90,13 @@ def _folder(output: str) -> Path:
     return Path(output)
 
 
-def _runs(seed: int) -> Runs:
-    """The published runs; simulated ones where they cannot be had."""
+def _published(runs: Runs) -> _Case:
+    """The budget Chinchilla itself was trained with, and its size and tokens."""
+    return _Case(runs, 5.76e23, "N=70B,D=1.4T")
+
+
+def _case() -> _Case:
+    """The published runs; our own ladder's where they cannot be had."""
     from similitude.runs import datasets
 
     beside = Path(__file__).resolve().parents[4] / "shared" / "data"  # next to a checkout
@@ -87,10 +104,10 @@ def _runs(seed: int) -> Runs:
         os.environ["SIMILITUDE_DATA"] = str(beside)
     try:
         with working(f"loading {DATA}"):
-            return datasets.load(DATA)
+            return _published(datasets.load(DATA))
     except DataError as error:
-        note(f"{error}. The runs are simulated instead")
-        return _simulated(seed)
+        note(f"{error}. A ladder of small runs that comes with the package is used instead")
+        return _Case(datasets.load(OURS, group="ladder", domain="python"), 1e15, "N=1.2M,D=12M")
 
 
 def _about(runs: Runs) -> Any:
