@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import similitude as sim
+from similitude._errors import DataError
 
 
 def _ordered(interval) -> bool:

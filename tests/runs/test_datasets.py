@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import similitude as sim
 from similitude._errors import ArgumentError, DataError
 from similitude._quantity import NATS_PER_TOKEN
 from similitude.runs import Runs, datasets, read_runs
