@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from similitude._digits import format_number
-from similitude._view import Axis, Column, Figure, Line, Section, Table, Text
+from similitude._view import Axis, Column, Figure, Line, Points, Section, Table, Text
 from similitude.runs import LoggedRun, curve_of
 
 __all__ = ["Card", "card"]
@@ -29,9 +27,9 @@ class Card:
         run, c = self.run, self.run.config
         whole = [
             ("state", run.state),
-            ("parameters", format_number(_number(c.get("n_total")), "parameters")),
-            ("tokens", format_number(_number(c.get("D")), "tokens")),
-            ("training FLOP", format_number(_number(c.get("C")), "FLOP", 3)),
+            ("parameters", format_number(_number(c.get("n_total")), "parameters", show_unit=False)),
+            ("tokens", format_number(_number(c.get("D")), "tokens", show_unit=False)),
+            ("training FLOP", format_number(_number(c.get("C")), "FLOP", 3, show_unit=False)),
             *((k, v) for k, v in sorted(run.final.items()) if k not in ("steps",)),
         ]
         left_out = ("n_total", "n_params_no_emb", "n_params_no_emb_no_head", "n_active", "D", "C", "id")
@@ -50,9 +48,13 @@ class Card:
         curves = self.run.curves()
         names = set(curves["metric"].unique()) if curves.height else set()
         found = []
-        wanted = [n for n in ("train/loss", "val/loss") if n in names]
-        drawn = [(n, curve_of(self.run, n).finite()) for n in wanted]
-        lines = [Line(n, np.asarray(c.step, float), np.asarray(c.value, float)) for n, c in drawn if len(c) > 1]
+        curve = {n: curve_of(self.run, n).finite() for n in ("train/loss", "val/loss") if n in names}
+        train, held = curve.get("train/loss"), curve.get("val/loss")
+        lines: list[Line | Points] = []
+        if train is not None and len(train) > 1:
+            lines.append(Line("training, mean since the last point", train.step, train.value))
+        if held is not None and len(held):
+            lines.append(Points("validation", held.step, held.value))
         if lines:
             found.append(Figure("Loss", Axis("Step", scale="log"), Axis("Loss", "nats/token", scale="log"), lines,
                                 name="loss"))  # fmt: skip
