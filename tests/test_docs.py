@@ -13,7 +13,7 @@ import pytest
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 FIRST = "howto/fit-my-sweep.md"  # writes the sweep and the fit that the other pages use
 _HOWTO = sorted(f"howto/{p.name}" for p in (DOCS / "howto").glob("*.md"))
-OTHERS = ("index.md", "choose.md", *(name for name in _HOWTO if name != FIRST))
+OTHERS = ("index.md", "choose.md", "ladder.md", *(name for name in _HOWTO if name != FIRST))
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.M | re.S)
 
 pytestmark = pytest.mark.skipif(

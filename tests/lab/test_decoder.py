@@ -107,7 +107,7 @@ def test_muon_moves_hidden_matrices_by_nearly_orthogonal_directions():
 
 def _gained(width, parameterisation):
     """How much one small step of Adam lowers the loss of one sequence."""
-    model = {"layers": 2, "width": width, "heads": width // 16}
+    model = {"layers": 1, "width": width, "heads": width // 16}
     config, made, params = _decoder(model, parameterisation=parameterisation, base_width=32)
     windows = jax.random.randint(jax.random.key(1), (1, 33), 0, 256)
     loss = jax.jit(lambda p: made.loss(p, {}, 0, windows, None)[0])
