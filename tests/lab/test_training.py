@@ -158,6 +158,15 @@ def test_the_gradients_of_windows_one_by_one_add_up_to_the_batch_s(small):
     assert [s for s, v in seen if "noise/one" in v] == [6, 12]
 
 
+def test_spectra_are_measured_on_request(small):
+    final = sim.lab.train(small(steps=3, spectra=True)).final
+    ranks = {k: v for k, v in final.items() if k.startswith("spectrum/")}
+    assert len(ranks) == 3 * 9  # the table and four matrices of either block
+    assert all(1 <= ranks[f"spectrum/block1/qkv/{kind}_rank"] <= 16 for kind in ("hard", "soft"))
+    assert ranks["spectrum/embed/hard_rank"] <= ranks["spectrum/embed/soft_rank"]
+    assert not any(k.startswith("spectrum/") for k in sim.lab.train(small(steps=3)).final)
+
+
 def test_two_domains_are_measured_each_and_weighed(small, text, tmp_path):
     other = tmp_path / "digits.txt"
     other.write_text("\n\n".join(" ".join(str(i * k % 97) for i in range(900)) for k in range(1, 40)))

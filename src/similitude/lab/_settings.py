@@ -68,7 +68,8 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     `batch` counts sequences. `warm_up` and `cooldown` are steps, or shares of all steps where below 1; `end` is the
     last rate as a share of `lr`. Weight decay is decoupled: each step takes `lr * weight_decay` of a weight matrix.
     `ema` averages weights with that momentum at a batch of `ema_batch`; at another batch it is raised to the power of
-    their ratio (Busbridge et al. 2023). `noise` measurements of the gradient noise scale are spread over the run.
+    their ratio (Busbridge et al. 2023). `noise` measurements of the gradient noise scale are spread over the run;
+    `spectra` measures the ranks of every matrix at its end.
     """
 
     steps: int | None = None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from similitude._digits import format_number
 from similitude._errors import ArgumentError, DataError
@@ -178,10 +179,35 @@ def _final(training: Any, rows: Sequence[tuple[str, int, float | None, float]]) 
         for made, settings in training.hooks:
             if made.measure is not None:
                 last |= made.measure(training, training.config, settings)
+        if training.config.train.spectra:
+            last |= spectra_of(training.state["params"])
     last |= {"seconds": training.seconds, "steps": float(training.step)}
     if training.seconds > 0:
         last["tokens_per_second"] = training.step * training.config.tokens_per_step / training.seconds
     return last
+
+
+def spectra_of(params: Mapping[str, Any]) -> dict[str, float]:
+    """Of each matrix, by its name: largest singular value, hard and soft rank.
+
+    With l the squared singular values and p = l / sum l, the hard rank is the participation ratio (sum l)^2 / sum l^2,
+    the soft rank exp(-sum p ln p); both are the number of rows where all are alike, and 1 for a matrix of rank one.
+
+    >>> import numpy as np
+    >>> {k: round(v, 6) for k, v in spectra_of({"block0/out": 3 * np.eye(4)}).items()}
+    {'spectrum/block0/out/largest': 3.0, 'spectrum/block0/out/hard_rank': 4.0, 'spectrum/block0/out/soft_rank': 4.0}
+    """
+    found = {}
+    for name, leaf in sorted(params.items()):
+        if np.ndim(leaf) != 2:
+            continue
+        squares = np.linalg.svd(np.asarray(leaf, float), compute_uv=False) ** 2
+        p = squares / squares.sum()
+        shares = p[p > 0]
+        found[f"spectrum/{name}/largest"] = float(np.sqrt(squares[0]))
+        found[f"spectrum/{name}/hard_rank"] = float(1 / np.sum(p**2))
+        found[f"spectrum/{name}/soft_rank"] = float(np.exp(-np.sum(shares * np.log(shares))))
+    return found
 
 
 # -- into a store ---------------------------------------------------------------------------------------------------
