@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from similitude._digits import format_number, in_powers
+from similitude._result import SCHEMA_VERSION, Result
 from similitude._view import Axis, Band, Column, Figure, Interval, Line, Marker, Points, Rule, Section, Table, Text
 from similitude.fitting import Fit
-from similitude.planning._result import SCHEMA_VERSION, Result
 
 __all__ = ["Comparison", "Crossing", "Gap", "Pair", "Score", "SharedModel"]
 

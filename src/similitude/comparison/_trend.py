@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from similitude._errors import ArgumentError, DataError
+from similitude._result import SCHEMA_VERSION, Result
 from similitude._view import Axis, Column, Figure, Interval, Line, Points, Rule, Section, Table, Text
 from similitude.comparison._lines import (
     EXACT,
@@ -27,7 +28,6 @@ from similitude.comparison._lines import (
     two_lines,
     weighted,
 )
-from similitude.planning._result import SCHEMA_VERSION, Result
 
 __all__ = ["CLASSES", "Trend", "trend"]
 

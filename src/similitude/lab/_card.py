@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from similitude._digits import format_number
+from similitude._result import Result
 from similitude._view import Axis, Column, Figure, Line, Points, Section, Table, Text
 from similitude.runs import LoggedRun, curve_of
 
@@ -13,7 +14,7 @@ __all__ = ["Card", "card"]
 
 
 @dataclass(frozen=True)
-class Card:
+class Card(Result):
     """A run with its settings, its last measurements and its curves; made by `sim.lab.card`."""
 
     run: LoggedRun
@@ -75,16 +76,6 @@ class Card:
         line = Line("noise scale", one.step[kept], noise[kept] / gradient[kept])
         return [Figure("Gradient noise scale", Axis("Step", scale="log"), Axis("Noise scale", "sequences"), [line],
                        name="noise")]  # fmt: skip
-
-    def __str__(self) -> str:
-        return "\n\n".join(str(v).rstrip() for v in self.view().items if not isinstance(v, Figure))
-
-    def _repr_html_(self) -> str:
-        return self.view()._repr_html_()
-
-    def section(self) -> Section:
-        """What a report shows."""
-        return self.view()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, curves with them."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from similitude._errors import ArgumentError
+from similitude._result import Result
 from similitude._view import Column, Section, Table, Text
 
 from ._jobs import jobs_of
@@ -78,7 +79,7 @@ def shape_key(config: Config) -> str:
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Outlook(Result):
     """A ladder before or while it is trained: one row a run, and what is left.
 
     `rows` are dictionaries with id, name, N by convention, D, C, seconds expected, bytes, state and steps done. Times
@@ -120,16 +121,6 @@ class Outlook:
             *self.failures,
         ]
         return Section(f"Ladder {self.ladder}", (Table("Runs", columns, rows, note), Text("", points)))
-
-    def __str__(self) -> str:
-        return "\n\n".join(str(v).rstrip() for v in self.view().items)
-
-    def _repr_html_(self) -> str:
-        return self.view()._repr_html_()
-
-    def section(self) -> Section:
-        """What a report shows."""
-        return self.view()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from similitude._architecture import Transformer
-from similitude._errors import ArgumentError, DataError
+from similitude._errors import ArgumentError, DataError, did_you_mean
 from similitude._schedule import SHAPES, Schedule, schedule
 
 __all__ = ["Config", "DataSettings", "ModelSettings", "TrainSettings", "config_from"]
@@ -26,9 +26,9 @@ RULES = 1  # raised whenever the same settings would give other numbers, so that
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The shape of the model.
 
-    `kind` is "transformer" (a decoder). `feed_forward` is the inner
-    width, by default 8/3 of the width, to the next multiple of 8, for swiglu and four times it for gelu. `qk_norm`
-    divides queries and keys by their root mean square, without weights of its own.
+    `kind` is "transformer" (a decoder). `feed_forward` is the inner width, by default 8/3 of the width, to the next
+    multiple of 8, for swiglu and four times it for gelu. `qk_norm` divides queries and keys by their root mean square,
+    without weights of its own.
     """
 
     kind: Literal["transformer"] = "transformer"
@@ -253,14 +253,11 @@ def _said(error: str) -> str:
     text = text[:1].lower() + text[1:]
     known = ""
     if "unknown field" in text:
-        import difflib
-
         struct = {"": Config, "model": ModelSettings, "data": DataSettings, "train": TrainSettings}.get(name)
         field = text.rpartition("unknown field `")[2].rstrip("`")
         fields = list(struct.__struct_fields__) if struct else []
-        close = difflib.get_close_matches(field, fields, 1)
         text = f"there is no setting '{field}'"
-        known = f"; did you mean '{close[0]}'?" if close else f" (there are {', '.join(fields)})" if fields else ""
+        known = did_you_mean(field, fields) or (f" (there are {', '.join(fields)})" if fields else "")
     return f"{name}: {text}{known}" if name else f"{text}{known}"
 
 

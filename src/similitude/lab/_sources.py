@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from similitude._errors import DataError
-from similitude.runs._provider import cache_folder
+from similitude.runs._provider import cache_folder, retrieve, verified
 
 __all__ = ["Source", "find_source"]
 
@@ -55,7 +54,7 @@ def find_source(source: Source, *, download: bool = True) -> Path:
         folders.insert(0, Path(given) / "lab")
     for folder in folders:
         if (path := folder / source.file).is_file():
-            return _verified(path, source.sha256)
+            return verified(path, source.sha256, what="declared")
     if not download:
         raise DataError(f"{source.file} is not there and nothing was to be fetched; {_remedy(source)}")
     return _fetch(source, folders[-1] / source.file)
@@ -80,35 +79,14 @@ def _source_lists(folder: Path) -> Iterator[Path]:
         yield from sorted(p for p in parts.iterdir() if p.suffix in (".list", ".sources"))
 
 
-def _verified(path: Path, sha256: str) -> Path:
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != sha256:
-        raise DataError(
-            f"{path} is not the declared file: its SHA-256 begins {found[:12]}, expected {sha256[:12]}; "
-            "remove it or put the declared one there"
-        )
-    return path
-
-
 def _fetch(source: Source, path: Path) -> Path:
     """Try each address in turn; the first file with the right hash is kept."""
-    import pooch
-
-    pooch.get_logger().setLevel("WARNING")
     failures = []
     for url in source.addresses:
-        try:
-            pooch.retrieve(
-                url, known_hash=f"sha256:{source.sha256}", fname=path.name, path=path.parent, progressbar=False
-            )
-        except ValueError as error:
-            if "hash" not in str(error).casefold():
-                raise
-            failures.append(f"{urlsplit(url).hostname}: another file")
-        except OSError as error:  # requests' errors are OSErrors too
-            failures.append(f"{urlsplit(url).hostname}: {type(error).__name__}")
-        else:
+        failure = retrieve(url, path, source.sha256)
+        if not failure:
             return path
+        failures.append(f"{urlsplit(url).hostname}: {failure}")
     raise DataError(f"{source.file} cannot be fetched ({'; '.join(failures)}); {_remedy(source)}")
 
 

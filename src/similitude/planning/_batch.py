@@ -10,11 +10,11 @@ import numpy as np
 
 from similitude._errors import ArgumentError, DataError, did_you_mean
 from similitude._quantity import format_quantity
+from similitude._result import Result
 from similitude._view import Section
 from similitude.planning._batch_choice import BatchChoice, BatchDecision, batch_choices, batch_decision, read_rates
 from similitude.planning._batch_curve import BatchCurve, Measured, batch_curve
 from similitude.planning._batch_growth import BatchGrowth, batch_growth
-from similitude.planning._result import Result
 from similitude.runs import Runs
 
 __all__ = ["CriticalBatch", "critical_batch"]

@@ -8,9 +8,9 @@ from typing import Any
 from similitude._digits import format_number
 from similitude._errors import ArgumentError
 from similitude._known_shapes import Shape
+from similitude._result import Result
 from similitude._view import Axis, Column, Figure, Line, Section, Table, Text
 from similitude._vision import ConvolutionNet
-from similitude.planning._result import Result
 from similitude.planning._shape_sheet import resolve_shape
 
 __all__ = ["CompoundScaling", "Scaled", "compound_scaling"]

@@ -8,10 +8,10 @@ from typing import Any
 
 from similitude._digits import format_number, in_powers
 from similitude._quantity import format_quantity
+from similitude._result import SCHEMA_VERSION, Result
 from similitude._view import Axis, Band, Column, Figure, Interval, Line, Marker, Section, Table, Text
 from similitude.laws import Estimate
 from similitude.planning._plan import Regret, Sensitivity
-from similitude.planning._result import SCHEMA_VERSION, Result
 
 __all__ = ["Decision", "Deviation", "Frontier", "Rounded"]
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from similitude._errors import ArgumentError, DataError, QuestionError, SimilitudeError, did_you_mean
+from similitude._result import SCHEMA_VERSION, Result, plain
 from similitude._view import Interval, Section
 from similitude.fitting import Fit, Intervals, fit
 from similitude.laws import Estimate
@@ -16,7 +17,6 @@ from similitude.planning._budget import amount
 from similitude.planning._certainty import draws_of
 from similitude.planning._pool_law import LONGEST, pool_law
 from similitude.planning._pool_views import pools_section
-from similitude.planning._result import SCHEMA_VERSION, Result, plain
 from similitude.runs import Runs, read_runs
 
 __all__ = ["DataPool", "DataPools", "fit_pools"]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from similitude._errors import ArgumentError, QuestionError, SimilitudeError
+from similitude._result import Result
 from similitude._view import Section
 from similitude.laws import Estimate
 from similitude.planning._aim import Aims
@@ -20,7 +21,6 @@ from similitude.planning._decide import pose
 from similitude.planning._information import Pool
 from similitude.planning._next_runs import NewRuns, Outlook, aims_wanted, inverse, leaning, outlook
 from similitude.planning._optimum import Space
-from similitude.planning._result import Result
 
 __all__ = ["Design", "Ladder", "Simulated", "ladder"]
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from similitude._digits import format_number
 from similitude._quantity import SECONDS, format_quantity
+from similitude._result import Result
 from similitude._view import Axis, Column, Figure, Marker, Points, Rule, Section, Table, Text
-from similitude.planning._result import Result, gb
+from similitude.planning._result import gb
 
 __all__ = ["Layout", "Layouts"]
 

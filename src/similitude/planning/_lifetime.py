@@ -10,9 +10,9 @@ from similitude._digits import format_number, in_powers
 from similitude._errors import ArgumentError
 from similitude._known_shapes import Shape
 from similitude._quantity import format_quantity
+from similitude._result import Result
 from similitude._view import Column, Section, Table, Text
 from similitude.planning._budget import amount, budget
-from similitude.planning._result import Result
 from similitude.planning._serving import Serving, serve
 from similitude.planning._shape_sheet import resolve_shape
 

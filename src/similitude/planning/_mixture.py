@@ -11,11 +11,11 @@ import numpy as np
 from similitude._dual import Dual
 from similitude._errors import ArgumentError, QuestionError, did_you_mean
 from similitude._quantity import format_quantity
+from similitude._result import Result
 from similitude._view import Axis, Column, Figure, Interval, Points, Section, Table, Text
 from similitude.laws import Estimate
 from similitude.planning._budget import amount
 from similitude.planning._certainty import draws_of
-from similitude.planning._result import Result
 
 __all__ = ["Mixture", "Proportion", "mixture"]
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from similitude._errors import ArgumentError, QuestionError
 from similitude._quantity import format_quantity
+from similitude._result import Result
 from similitude._view import Interval, Section
 from similitude.planning._aim import Aims
 from similitude.planning._belief import Belief, belief_of_fit
@@ -18,7 +19,6 @@ from similitude.planning._candidates import Candidates, grid_of, listed
 from similitude.planning._decide import pose
 from similitude.planning._information import Choice, Pool
 from similitude.planning._optimum import Space
-from similitude.planning._result import Result
 
 if TYPE_CHECKING:
     from similitude.fitting import Fit

@@ -10,8 +10,8 @@ import numpy as np
 
 from similitude._digits import format_number
 from similitude._errors import ArgumentError, DataError
+from similitude._result import Result
 from similitude._view import Axis, Band, Figure, Interval, Line, Section, Table, Text
-from similitude.planning._result import Result
 
 __all__ = ["NoiseScale", "noise_scale"]
 

@@ -12,13 +12,13 @@ import numpy as np
 
 from similitude._errors import ArgumentError
 from similitude._quantity import format_quantity
+from similitude._result import Result, plain
 from similitude._view import Interval, Section
 from similitude.fitting import Fit
 from similitude.planning._budget import amount
 from similitude.planning._fit_pools import DataPool, DataPools
 from similitude.planning._pool_law import falls
 from similitude.planning._pool_views import choice_section
-from similitude.planning._result import Result, plain
 
 __all__ = ["PoolBudget", "PoolChange", "PoolChoice", "PoolSet", "pool_budgets", "pools"]
 

@@ -11,11 +11,11 @@ import numpy as np
 from similitude._dual import Dual
 from similitude._errors import ArgumentError, QuestionError, SimilitudeError
 from similitude._quantity import format_quantity
+from similitude._result import Result
 from similitude._view import Axis, Column, Figure, Interval, Line, Section, Table, Text
 from similitude.laws import Estimate
 from similitude.planning._budget import Budget, amount
 from similitude.planning._make import plan
-from similitude.planning._result import Result
 
 __all__ = ["Repetition", "RepetitionRow", "repetition"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from similitude._errors import ArgumentError, DataError, QuestionError
+from similitude._result import Result
 from similitude._view import Axis, Column, Figure, Interval, Line, Marker, Points, Section, Table
-from similitude.planning._result import Result
 
 __all__ = ["Runtime", "RuntimeFront", "fit_runtime", "runtime_front"]
 

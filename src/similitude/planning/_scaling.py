@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from similitude._errors import ArgumentError, QuestionError
+from similitude._result import Result
 from similitude._view import Axis, Column, Figure, Line, Points, Section, Table
-from similitude.planning._result import Result
 
 __all__ = ["ScalingEfficiency", "scaling_efficiency"]
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from similitude._errors import ArgumentError, QuestionError
+from similitude._result import Result
 from similitude._view import Section
-from similitude.planning._result import Result
 
 __all__ = ["Seeds", "seeds_for"]
 

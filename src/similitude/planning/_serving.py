@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from similitude._architecture import Transformer
 from similitude._errors import ArgumentError, QuestionError
 from similitude._known_shapes import Shape
+from similitude._result import Result
 from similitude._view import Axis, Column, Figure, Points, Section, Table, Text
 from similitude.planning._budget import Accelerator, budget
 from similitude.planning._parallel import NETWORK
-from similitude.planning._result import Result, gb
+from similitude.planning._result import gb
 from similitude.planning._shape_sheet import resolve_shape
 
 __all__ = ["Served", "Serving", "serve"]

@@ -14,10 +14,11 @@ from similitude._encoder_decoder import EncoderDecoder
 from similitude._errors import ArgumentError
 from similitude._known_shapes import Shape, architectures, kind_of, shape
 from similitude._quantity import format_quantity
+from similitude._result import Result
 from similitude._view import Column, Section, Table
 from similitude._vision import ConvolutionNet
 from similitude.planning._budget import amount
-from similitude.planning._result import Result, gb
+from similitude.planning._result import gb
 
 __all__ = ["ShapeSheet", "resolve_shape", "shape_sheet"]
 

@@ -12,9 +12,9 @@ from similitude._digits import format_number
 from similitude._errors import ArgumentError, QuestionError
 from similitude._known_shapes import refuse_unknown
 from similitude._quantity import format_quantity
+from similitude._result import Result
 from similitude._view import Axis, Column, Figure, Points, Rule, Section, Table, Text
 from similitude.planning._budget import amount
-from similitude.planning._result import Result
 from similitude.planning._steps import Steps, steps_for
 
 __all__ = ["ShapeChoice", "ShapeChoices", "shapes_for"]
