@@ -51,6 +51,7 @@ def test_a_ladder_is_trained_fitted_reported_and_shown(run, file, tmp_path):
     assert shown.document["final"]["val/loss"] == first["loss"]
     assert shown.document["curves"]["train/loss"]["step"][0] == 1
     assert "What it reached" in run("lab", "show", first["name"]).out
+    assert "noise_scale" not in shown.document
     several = run("lab", "show", "")
     assert several.code == 2
     assert "9 runs begin with ''" in several.err
@@ -82,3 +83,15 @@ def test_an_unknown_law_is_refused_before_anything_is_trained(run, file, tmp_pat
     assert ended.code == 2
     assert "kapln" in ended.err
     assert not (tmp_path / "similitude.db").exists()
+
+
+def test_a_run_s_noise_scale_is_shown_with_its_interval(run, file, tmp_path):
+    settings = (tmp_path / file).read_text().replace("evaluations = 1", "evaluations = 1, noise = 8")
+    (tmp_path / file).write_text(settings.partition("[[sweep]]")[0].replace("batch = 4", "batch = 4, steps = 16"))
+    assert run("lab", "run", file, "--workers", "1").code == 0
+    shown = run("lab", "show", "", "--json").document
+    one, whole = (shown["curves"][f"noise/{k}"]["value"] for k in ("one", "batch"))
+    gradient = sum((4 * b - s) / 3 for s, b in zip(one, whole, strict=True))
+    noise = sum((s - b) / (1 - 1 / 4) for s, b in zip(one, whole, strict=True))
+    assert shown["noise_scale"]["value"]["value"] == pytest.approx(noise / gradient)
+    assert "Gradient noise scale" in run("lab", "show", "").out

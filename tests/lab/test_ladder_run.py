@@ -9,15 +9,18 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
+import msgspec
 import pytest
 
 import similitude as sim
+from lab.ladders import DRIVER, table_of, workers_of
 from similitude._errors import DataError
 from similitude.lab import ladder_from
-from similitude.lab._train import checkpoints_of
+from similitude.lab._jobs import jobs_of, work
+from similitude.lab._train import checkpoints_of, described
 from similitude.runs.store import Store
+from similitude.runs.store._live import LiveWriter
 
 
 @pytest.fixture
@@ -31,65 +34,27 @@ def values(small):
     }
 
 
-def _table(path):
-    """All that a ladder's store says of its runs, but for times."""
-    with Store(path) as store:
-        kept = store.logged()
-        timed = ("seconds", "tokens_per_second")
-        return sorted(
-            (
-                r.key,
-                r.state,
-                sorted(r.config.items(), key=str),
-                sorted((k, v) for k, v in r.final.items() if k not in timed),
-                r.curves().select("metric", "step", "value").sort("metric", "step").rows(),
-            )
-            for r in kept
-        )
-
-
-def test_one_worker_and_two_make_the_same_table(values, tmp_path):
+def test_one_worker_and_two_make_the_sametable_of(values, tmp_path):
     tables = []
     for workers in (1, 2):
         ladder = ladder_from(values, store=tmp_path / f"{workers}.db")
         outlook = sim.lab.run(ladder, workers=workers)
         assert [r["state"] for r in outlook.rows] == ["finished"] * 4
         assert outlook.left == 0
-        tables.append(_table(ladder.store))
+        tables.append(table_of(ladder.store))
     assert tables[0] == tables[1]
-    assert len({str(t[3]) for t in tables[0]}) == 4
+    assert len({str(t[2]) for t in tables[0].values()}) == 4
 
 
 def test_an_executor_of_one_s_own_makes_it_too_and_what_is_there_is_left(values, tmp_path):
     ladder = ladder_from(values, store=tmp_path / "runs.db")
     with ThreadPoolExecutor(1) as pool:
         sim.lab.run(ladder, executor=pool)
-        table = _table(ladder.store)
+        table = table_of(ladder.store)
         heard: list[str] = []
         sim.lab.run(ladder, executor=pool, told=heard.append)
     assert heard == []
-    assert _table(ladder.store) == table
-
-
-DRIVER = """
-import json, sys
-import similitude.lab as lab
-if __name__ == "__main__":
-    lab.run(json.loads(sys.argv[1]), store=sys.argv[2], workers=2)
-"""
-
-
-def _children(pid):
-    """The worker processes of a driver."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            if parent == str(pid) and b"spawn_main" in (folder / "cmdline").read_bytes():
-                found.append(int(folder.name))
-        except OSError:
-            continue
-    return found
+    assert table_of(ladder.store) == table
 
 
 def test_killing_a_worker_and_then_the_driver_loses_nothing(values, tmp_path):
@@ -108,7 +73,7 @@ def test_killing_a_worker_and_then_the_driver_loses_nothing(values, tmp_path):
     assert not list(checkpoints_of(store).glob("*"))
     undisturbed = ladder_from(values, store=tmp_path / "other.db")
     sim.lab.run(undisturbed, workers=2)
-    assert _table(store) == _table(undisturbed.store)
+    assert table_of(store) == table_of(undisturbed.store)
 
 
 def _kill_both(driver, store):
@@ -125,11 +90,11 @@ def _kill_both(driver, store):
             time.sleep(0.1)
 
     wait(lambda: store.is_file() and training() > 0)
-    victims = _children(driver.pid)
+    victims = workers_of(driver.pid)
     assert len(victims) == 2
     os.kill(victims[0], signal.SIGKILL)
-    wait(lambda: set(_children(driver.pid)) - set(victims))
-    orphans = _children(driver.pid)
+    wait(lambda: set(workers_of(driver.pid)) - set(victims))
+    orphans = workers_of(driver.pid)
     driver.kill()
     driver.wait()
     wait(lambda: not any(map(_alive, orphans)))
@@ -158,3 +123,15 @@ def test_a_run_that_fails_is_named_and_the_others_are_trained(values, tmp_path, 
     with ThreadPoolExecutor(1) as pool, pytest.raises(DataError, match=r"2 of 4 runs failed: .*the text is gone"):
         sim.lab.run(ladder, executor=pool)
     assert [r["state"] for r in sim.lab.outlook(ladder).rows] == ["finished", "finished", "to do", "to do"]
+
+
+def test_later_runs_wait_for_whoever_is_at_the_one_they_go_on_from(values, tmp_path):
+    ladder = ladder_from(values, store=tmp_path / "runs.db")
+    job = jobs_of(ladder.runs, ladder.names)[0]
+    assert len(job.runs) == 2
+    writer = LiveWriter(ladder.store)
+    writer.claim(described(job.runs[0]))
+    writer._database.execute("update live set pid = 1")
+    writer._database.commit()
+    assert [o.state for o in work(msgspec.json.encode(job), str(ladder.store))] == ["busy"]
+    writer.close()

@@ -9,7 +9,7 @@ import pytest
 
 import similitude as sim
 from similitude._errors import ArgumentError, DataError
-from similitude.lab import config_from
+from similitude.lab import _train, config_from
 from similitude.lab._jobs import jobs_of, work
 from similitude.lab._train import described, run_into
 from similitude.lab._training import Training
@@ -183,6 +183,38 @@ def test_bfloat16_trains_to_nearly_the_same_loss(small):
     single, half = (sim.lab.train(small(steps=60, dtype=d)).final["val/loss"] for d in ("float32", "bfloat16"))
     assert half == pytest.approx(single, rel=0.05)
     assert half != single
+
+
+def test_a_run_killed_at_its_very_end_is_finished_with_its_last_losses(small, tmp_path, monkeypatch):
+    config = config_from(small())
+    monkeypatch.setattr(_train, "SAVE", 0.0)  # a state after each step
+    with monkeypatch.context() as patch:
+        patch.setattr(LiveWriter, "finish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run_into(config, tmp_path / "runs.db")
+    assert run_into(config, tmp_path / "runs.db").state == "finished"
+    with Store(tmp_path / "runs.db") as store:
+        (run,) = store.logged()
+    assert run.final["val/loss"] == sim.lab.train(config).final["val/loss"]
+
+
+def test_a_damaged_state_to_go_on_from_is_not_used(small, tmp_path):
+    config = config_from(small(steps=20))
+    folder = _train.checkpoints_of(tmp_path / "runs.db")
+    folder.mkdir()
+    damaged = folder / f"{_train.stem_id(config)}-16.safetensors"
+    damaged.write_bytes(b"nothing")
+    outcome = run_into(config, tmp_path / "runs.db", stem=(_train.stem_id(config), 16))
+    assert outcome.state == "finished"
+    assert not damaged.exists()
+    with Store(tmp_path / "runs.db") as store:
+        assert _points(store.logged()[0]) == _points(sim.lab.train(config))
+
+
+def test_a_shorter_run_at_the_same_rates_trains_its_last_step_itself(small):
+    runs = [config_from(small(steps=n, schedule="constant")) for n in (20, 10)]
+    (job,) = jobs_of(runs, ["long", "short"])
+    assert job.begins == (0, 9)
 
 
 # -- the store ------------------------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def run_(
     from similitude.lab import outlook, read_ladder
 
     made = read_ladder(ladder, store=store)
-    page = output or _report(made, ladder)
+    page = output or _report(made)
     check_target(page)
     law = _law(made)
     if dry_run:
@@ -89,7 +89,7 @@ def run_(
     return None
 
 
-def _report(ladder: Ladder, path: str) -> str | None:
+def _report(ladder: Ladder) -> str | None:
     """Where the ladder wants its report: beside its store."""
     named = ladder.fit.get("report")
     return str(ladder.store.parent / str(named)) if named else None
@@ -126,10 +126,17 @@ def _trained(
                 note(sentence)
 
         def tick(found: Outlook) -> None:
-            done = sum(r["state"] in ("finished", "diverged") for r in found.rows)
-            bar.within(f"{done} of {len(found.rows)} runs, about {time_text(found.left)} left")
+            bar.within(f"{found.done} of {len(found.rows)} runs, about {time_text(found.left)} left")
 
-        return run(ladder, workers=workers, limit=limit, retries=retries, executor=made, told=told, tick=tick)
+        return run(
+            ladder,
+            workers=workers,
+            limit=limit,
+            retries=retries,
+            executor=made,
+            told=told,
+            tick=tick if sys.stderr.isatty() else None,
+        )
 
 
 def _fitted(ladder: Ladder, law: Any, page: str | None, seed: int, quiet: bool) -> dict[str, Any]:
@@ -172,9 +179,32 @@ def show(run: str, store: str, page: str | None, as_json: bool) -> None:
     from similitude.lab import card
 
     check_target(page)
-    found = card(_found(run, store))
-    write_page([found], page)
-    print_json(found.to_dict()) if as_json else print_text(found.view())
+    logged = _found(run, store)
+    found, noise = card(logged), _noise(logged)
+    write_page([found, *noise], page)
+    if as_json:
+        return print_json({**found.to_dict(), **({"noise_scale": noise[0].to_dict()} if noise else {})})
+    for result in (found, *noise):
+        print_text(result.view())
+    return None
+
+
+def _noise(run: LoggedRun) -> list[Any]:
+    """The gradient noise scale in sequences, where it was measured often enough."""
+    from similitude.planning import noise_scale
+    from similitude.planning._noise_scale import LEAST
+    from similitude.runs import curve_of
+
+    if not run.config.get("train.noise"):
+        return []
+    names = set(run.curves()["metric"])
+    if "noise/one" not in names:
+        return []
+    one, whole = (curve_of(run, name) for name in ("noise/one", "noise/batch"))
+    batch = float(str(run.config["train.batch"]))
+    if len(one) < LEAST or batch < 2:
+        return []
+    return [noise_scale(one.value, whole.value, batch_big=batch, windows=len(one) // LEAST, at=one.step)]
 
 
 def _found(name: str, path: str) -> LoggedRun:

@@ -59,23 +59,7 @@ class Card(Result):
         if lines:
             found.append(Figure("Loss", Axis("Step", scale="log"), Axis("Loss", "nats/token", scale="log"), lines,
                                 name="loss"))  # fmt: skip
-        if "noise/one" in names:
-            found += self._noise()
         return found
-
-    def _noise(self) -> list[Figure]:
-        one, whole = (curve_of(self.run, n).finite() for n in ("noise/one", "noise/batch"))
-        batch = float(_number(self.run.config.get("train.batch")) or 0)
-        if batch < 2 or len(one) < 2:
-            return []
-        gradient = (batch * whole.value - one.value) / (batch - 1)
-        noise = (one.value - whole.value) / (1 - 1 / batch)
-        kept = gradient > 0
-        if kept.sum() < 2:
-            return []
-        line = Line("noise scale", one.step[kept], noise[kept] / gradient[kept])
-        return [Figure("Gradient noise scale", Axis("Step", scale="log"), Axis("Noise scale", "sequences"), [line],
-                       name="noise")]  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, curves with them."""

@@ -61,8 +61,8 @@ def _job(runs: list[Config], names: list[str]) -> Iterator[Job]:
 
 
 def _shared(a: np.ndarray, b: np.ndarray) -> int:
-    """Steps for which two schedules are the same."""
-    n = min(len(a), len(b))
+    """Steps for which two schedules are the same, at least one of either being left to train."""
+    n = min(len(a), len(b)) - 1
     differ = np.flatnonzero(a[:n] != b[:n])
     return int(differ[0]) if differ.size else n
 
@@ -74,6 +74,8 @@ def work(job: bytes, store: str, limit: float | None = None) -> list[Outcome]:
     found = []
     for i, (run, name, begin) in enumerate(zip(made.runs, made.names, made.begins, strict=True)):
         stems = sorted({b for b in made.begins if b}) if i == 0 else ()
+        if any(o.state == "busy" for o in found):  # whoever is at the first leaves the state for the others
+            break
         found.append(
             run_into(
                 run,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 from math import log
 from pathlib import Path
@@ -22,8 +23,8 @@ __all__ = ["Ladder", "ladder_from", "read_ladder"]
 STORE = "similitude.db"  # in the current folder, as for all commands
 MOST = 100_000  # runs of a ladder
 _FIELDS = ("name", "about", "store", "run", "sweep", "runs", "plan", "fit")
-_PLAN_FIELDS = ("file", "widths", "head_width", "design")
-_FIT_FIELDS = ("law", "loss", "report", "hold_out")
+_PLAN_FIELDS = ("file", "head_width", "design")
+_FIT_FIELDS = ("law", "loss", "report")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Ladder:
     def __repr__(self) -> str:
         return f"Ladder({self.name}: {len(self)} runs)"
 
-    @property
+    @cached_property
     def keys(self) -> tuple[str, ...]:
         """What the store knows the runs by."""
         return tuple(key_of(run) for run in self.runs)

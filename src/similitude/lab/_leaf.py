@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Leaf", "Scaling", "first_values", "is_matrix", "scaling_of"]
+__all__ = ["Leaf", "first_values", "is_matrix", "rate_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Leaf:
     """One array: `role` is "input" (embedding), "hidden", "output" or "vector" (gains, biases).
 
     `fan_in` is what a matrix product sums over, `fan_out` what it gives. `std` of the first values; a constant `fill`
-    where it is given. `depth` divides the deviation of what is added to the residual stream.
+    where it is given.
     """
 
     shape: tuple[int, ...]
@@ -39,16 +39,8 @@ class Leaf:
         return self.role != "vector"
 
 
-@dataclass(frozen=True, slots=True)
-class Scaling:
-    """How a parameterisation treats a leaf: factors on its first deviation and on its learning rate."""
-
-    std: float = 1.0
-    rate: float = 1.0
-
-
-def scaling_of(leaf: Leaf, parameterisation: str, ratio: float, optimizer: str) -> Scaling:
-    """The factors at a width of `ratio` times the base width.
+def rate_of(leaf: Leaf, parameterisation: str, ratio: float, optimizer: str) -> float:
+    """The factor on a leaf's learning rate at a width of `ratio` times the base width.
 
     Maximal update (Yang et al. 2022, tables 3 and 8, in the form where the output layer has a multiplier of 1/ratio in
     the forward pass): with Adam, hidden matrices learn at 1/ratio, all else as at the base; with SGD, input and vectors
@@ -57,10 +49,10 @@ def scaling_of(leaf: Leaf, parameterisation: str, ratio: float, optimizer: str) 
     Muon's hidden updates are orthogonal matrices scaled to Adam's size, and learn as hidden matrices under Adam do.
     """
     if parameterisation != "mup":
-        return Scaling()
+        return 1.0
     if optimizer == "sgd":
-        return Scaling(rate={"hidden": 1.0, "input": ratio, "vector": ratio, "output": ratio}[leaf.role])
-    return Scaling(rate=1.0 / ratio if leaf.role == "hidden" else 1.0)
+        return 1.0 if leaf.role == "hidden" else ratio
+    return 1.0 / ratio if leaf.role == "hidden" else 1.0
 
 
 def first_values(leaves: Mapping[str, Leaf], seed: int) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ._leaf import Leaf, scaling_of
+from ._leaf import Leaf, rate_of
 from ._settings import Config
 
 __all__ = ["apply", "direction_of", "rates_of"]
@@ -24,9 +24,14 @@ def direction_of(config: Config, leaves: Mapping[str, Leaf]) -> optax.GradientTr
         return adam
     if t.optimizer == "sgd":
         return optax.trace(decay=t.beta1)
-    matrix = {k: "muon" if leaf.role == "hidden" and len(leaf.shape) == 2 else "adam" for k, leaf in leaves.items()}
+    matrix = {k: "muon" if is_hidden_matrix(leaf) else "adam" for k, leaf in leaves.items()}
     muon = optax.contrib.scale_by_muon(beta=t.beta2, weight_dimension_numbers=_plain_matrices)
     return optax.partition({"muon": muon, "adam": adam}, matrix)
+
+
+def is_hidden_matrix(leaf: Leaf) -> bool:
+    """What Muon is for."""
+    return leaf.role == "hidden" and len(leaf.shape) == 2
 
 
 def _plain_matrices(updates: Any) -> Any:
@@ -43,8 +48,8 @@ def rates_of(config: Config, leaves: Mapping[str, Leaf]) -> dict[str, tuple[floa
     ratio = config.model.width / config.base_width
     found = {}
     for name, leaf in leaves.items():
-        rate = scaling_of(leaf, config.parameterisation, ratio, config.train.optimizer).rate
-        if config.train.optimizer == "muon" and leaf.role == "hidden" and len(leaf.shape) == 2:
+        rate = rate_of(leaf, config.parameterisation, ratio, config.train.optimizer)
+        if config.train.optimizer == "muon" and is_hidden_matrix(leaf):
             rate *= 0.2 * sqrt(max(leaf.shape))
         found[name] = (rate, 1.0 if leaf.decays else 0.0)
     return found
@@ -58,10 +63,7 @@ def apply(
     decay: Any,
 ) -> dict[str, jax.Array]:
     """Parameters after one step."""
-    return {
-        k: p - lr * (rates[k][0] * direction[k] + (decay * rates[k][1]) * p) if rates[k] != (0.0, 0.0) else p
-        for k, p in params.items()
-    }
+    return {k: p - lr * (rates[k][0] * direction[k] + (decay * rates[k][1]) * p) for k, p in params.items()}
 
 
 def global_norm(gradients: Mapping[str, Any]) -> jax.Array:

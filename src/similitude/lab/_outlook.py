@@ -16,14 +16,14 @@ from similitude._view import Column, Section, Table, Text
 from ._jobs import jobs_of
 from ._ladder import Ladder
 from ._settings import Config, transformer_shape
-from ._train import checkpoints_of, key_of, training_flop
+from ._train import checkpoints_of, training_flop
 from .interventions import flop_of_token
 
 __all__ = ["Clock", "Outlook", "outlook", "time_text"]
 
 OVERHEAD = 5e-6  # seconds a token whatever the size: look-ups, norms, softmax
 EFFICIENCY = 0.75  # of a plain matrix product's speed that training's products reach
-COMPILING = 4.0  # seconds for a shape that was not compiled before
+ENDED = ("finished", "diverged")
 PROCESS = 250e6  # bytes of a worker before it trains
 
 
@@ -94,9 +94,13 @@ class Outlook(Result):
     shared: float
     failures: tuple[str, ...] = field(default=())
 
+    @property
+    def done(self) -> int:
+        """Runs that have ended."""
+        return sum(r["state"] in ENDED for r in self.rows)
+
     def __repr__(self) -> str:
-        done = sum(r["state"] in ("finished", "diverged") for r in self.rows)
-        return f"Outlook({self.ladder}: {done} of {len(self.rows)} runs done, about {time_text(self.left)} left)"
+        return f"Outlook({self.ladder}: {self.done} of {len(self.rows)} runs done, about {time_text(self.left)} left)"
 
     def view(self) -> Section:
         """The runs and what is left."""
@@ -107,14 +111,13 @@ class Outlook(Result):
              f"{r['bytes'] / 1e6:.0f} MB", r["says"])
             for r in self.rows
         ]  # fmt: skip
-        done = sum(r["state"] in ("finished", "diverged") for r in self.rows)
         total = sum(r["seconds"] for r in self.rows)
         note = (
             "C counts all matrix products, forward and backward. Time is that of one core, as fast as runs of the same "
             "shape were here, else by the speed of a matrix product; compiling a new shape adds a few seconds."
         )
         points = [
-            f"{done} of {len(self.rows)} runs are in {self.store}.",
+            f"{self.done} of {len(self.rows)} runs are in {self.store}.",
             f"About {time_text(self.left)} left with {self.workers} worker{'s' if self.workers > 1 else ''}; the whole "
             f"ladder is {time_text(total)} of one core"
             + (f", of which {time_text(self.shared)} is saved by runs that go on from others." if self.shared else "."),
@@ -154,11 +157,12 @@ def outlook(
         raise ArgumentError(f"workers = {count}; expected 1 or more")
     there = standing(ladder)
     clock = clock or Clock()
-    for run in ladder.runs:
-        state = there.get(key_of(run))
+    for run, key in zip(ladder.runs, ladder.keys, strict=True):
+        state = there.get(key)
         if state and state["state"] == "finished" and state.get("seconds"):
             clock.learn(run, state["seconds"])
-    rows = [_row(run, name, there.get(key_of(run)), clock) for run, name in zip(ladder.runs, ladder.names, strict=True)]
+    listed = zip(ladder.runs, ladder.names, ladder.keys, strict=True)
+    rows = [_row(run, name, there.get(key), clock) for run, name, key in listed]
     by_id = {r["id"]: r for r in rows}
     left = shared = longest = 0.0
     for job in jobs_of(ladder.runs, ladder.names):
@@ -167,7 +171,7 @@ def outlook(
             row = by_id[run.id]
             saved = row["seconds"] * begin / run.steps
             shared += saved
-            if row["state"] not in ("finished", "diverged"):
+            if row["state"] not in ENDED:
                 whole += max(row["seconds"] * (1 - row["step"] / run.steps) - (0 if row["step"] else saved), 0.0)
         left, longest = left + whole, max(longest, whole)
     return Outlook(ladder.name, str(ladder.store), tuple(rows), count, max(left / count, longest), shared,
@@ -230,10 +234,15 @@ def standing(ladder: Ladder) -> dict[str, dict[str, Any]]:
     return found
 
 
+def ended(ladder: Ladder) -> set[str]:
+    """Ids of the runs that have ended."""
+    there = standing(ladder)
+    return {r.id for r, k in zip(ladder.runs, ladder.keys, strict=True) if there.get(k, {}).get("state") in ENDED}
+
+
 def leftovers(ladder: Ladder) -> None:
     """Remove states of runs that have ended."""
-    there = standing(ladder)
-    ended = {r.id for r in ladder.runs if there.get(key_of(r), {}).get("state") in ("finished", "diverged")}
+    done = ended(ladder)
     for path in checkpoints_of(ladder.store).glob("*.safetensors"):
-        if path.stem in ended:
+        if path.stem in done:
             path.unlink(missing_ok=True)

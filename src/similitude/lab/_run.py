@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from similitude._errors import ArgumentError, DataError
 
 from ._jobs import Job, jobs_of
 from ._ladder import Ladder, ladder_from, read_ladder
-from ._outlook import Clock, Outlook, leftovers, outlook
+from ._outlook import Clock, Outlook, ended, leftovers, outlook
 from ._train import Outcome, needs_jax
 from ._workers import carry_out, workers_by_default
 
@@ -57,14 +58,10 @@ def run(
     Outlook(ladder: 12 of 12 runs done, about 0 s left)
     """
     needs_jax()
-    made = ladder if isinstance(ladder, Ladder) else None
-    if made is None:
-        values = ladder if isinstance(ladder, Mapping) else None
-        made = ladder_from(values, store=store) if values is not None else read_ladder(ladder, store=store)  # type: ignore[arg-type]
-    elif store is not None:
-        from dataclasses import replace
-
-        made = replace(made, store=Path(store))
+    if isinstance(ladder, Ladder):
+        made = ladder if store is None else replace(ladder, store=Path(store))
+    else:
+        made = (ladder_from if isinstance(ladder, Mapping) else read_ladder)(ladder, store=store)  # type: ignore[arg-type]
     count = workers_by_default() if workers is None else workers
     if count < 1 or retries < 0 or (limit is not None and limit <= 0):
         raise ArgumentError(f"workers = {count}, retries = {retries}, limit = {limit}: expected at least 1, 0 and 0")
@@ -118,9 +115,5 @@ def _texts(ladder: Ladder) -> None:
 
 def _left(ladder: Ladder) -> list[Job]:
     """Jobs with a run that has not ended."""
-    from ._outlook import standing
-    from ._train import key_of
-
-    there = standing(ladder)
-    done = {r.id for r in ladder.runs if there.get(key_of(r), {}).get("state") in ("finished", "diverged")}
+    done = ended(ladder)
     return [job for job in jobs_of(ladder.runs, ladder.names) if any(r.id not in done for r in job.runs)]

@@ -29,7 +29,7 @@ Array = jax.Array
 class Compiled:
     """The functions of a shape. A state is {"params", "optimizer", "ema", "extra"}, each a dictionary of arrays.
 
-    `step(state, windows, lr, decay, ema, key)` gives the next state and (loss, gradient norm, other losses);
+    `step(state, windows, lr, decay, ema, number, key)` gives the next state and (loss, gradient norm, other losses);
     `evaluate(params, extra, step, windows)` the mean loss of windows (count, sequence + 1).
     """
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -168,13 +166,9 @@ def _in_memory(config: Config, progress: Callable[[int, int], None] | None) -> L
 
 
 def _final(training: Any, rows: Sequence[tuple[str, int, float | None, float]]) -> dict[str, float]:
-    """Values of the run as a whole; a run that diverged has a loss that is no number."""
+    """Values of the run as a whole; a run that diverged has no more than its time."""
     last: dict[str, float] = {}
-    if training.diverged:
-        now = time.time()
-        nothing = ("val/loss", training.step, now, float("nan"))
-        rows.append(nothing)  # type: ignore[attr-defined]
-    else:
+    if not training.diverged:
         last = {n: v for n, step, _, v in rows if step == training.step and n.startswith("val/")}
         for made, settings in training.hooks:
             if made.measure is not None:
@@ -269,10 +263,18 @@ def _trained(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{config.id}.safetensors"
     memory = _Memory()
-    training = Training(config, memory.log)
-    if stems:
-        training.told, training.for_others = [], frozenset(for_others)
-    _resume(training, writer, number, path, folder, stem)
+
+    def begin() -> Training:
+        """The run at its beginning, with nothing logged."""
+        memory.rows.clear()
+        made = Training(config, memory.log)
+        if stems:
+            made.told, made.for_others = [], frozenset(for_others)
+        return made
+
+    states = [(path, False)] + ([(folder / f"{stem[0]}-{stem[1]}.safetensors", True)] if stem else [])
+    training = _taken_up(begin, states)
+    writer.rewind(number, 0 if memory.rows else training.step)
     begun = flushed = saved = time.monotonic()
 
     def flush() -> None:
@@ -290,38 +292,39 @@ def _trained(
         if now - flushed > FLUSH:
             flush()
             flushed = now
-        if now - saved > SAVE or (limit is not None and now - begun > limit):
+        late = limit is not None and now - begun > limit
+        if step < training.steps and (late or now - saved > SAVE):  # at the last step what is left is to finish
             flush()
             training.save(path)
             saved = now
-            if limit is not None and now - begun > limit and step < training.steps:
+            if late:
                 writer.release(number)
                 return Outcome(config.id, "stopped", training.seconds, step)
         if progress is not None:
             progress(step, training.steps)
-    rows = [*kept, *memory.rows]
-    final = _final(training, memory.rows if training.diverged else rows)
     flush()
+    final = _final(training, kept)
     state = "diverged" if training.diverged else "finished"
     writer.finish(number, state, final)
     path.unlink(missing_ok=True)
     return Outcome(config.id, state, training.seconds, training.step)
 
 
-def _resume(training: Any, writer: Any, number: int, path: Path, folder: Path, stem: tuple[str, int] | None) -> None:
-    """Take up the newest state there is: the run's own, else the stem's; points beyond it are taken back."""
-    for candidate in (path, *([folder / f"{stem[0]}-{stem[1]}.safetensors"] if stem else [])):
-        if candidate.is_file():
-            try:
-                training.load(candidate, of_another=candidate != path)
-                if candidate != path:
-                    writer.rewind(number, 0)
-                    return
-                break
-            except DataError:
-                candidate.unlink(missing_ok=True)
-                training.__init__(training.config, training.log, training.corpora)
-    writer.rewind(number, training.step)
+def _taken_up(begin: Callable[[], Any], states: Sequence[tuple[Path, bool]]) -> Any:
+    """The training as the first of these states that can be read left it, else at its beginning.
+
+    Each is a file, and whether it is of another run; one that is damaged is removed.
+    """
+    for path, of_another in states:
+        if not path.is_file():
+            continue
+        training = begin()
+        try:
+            training.load(path, of_another=of_another)
+            return training
+        except DataError:
+            path.unlink(missing_ok=True)
+    return begin()
 
 
 def stem_id(config: Config) -> str:
@@ -334,9 +337,3 @@ def stem_id(config: Config) -> str:
     )
     bare = msgspec.structs.replace(r, train=train)
     return "stem-" + hashlib.sha256(msgspec.json.encode(bare, order="deterministic")).hexdigest()[:12]
-
-
-def ignore_interrupts() -> None:
-    """Leave Ctrl-C to the process that started this one."""
-    with suppress(ValueError):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -26,7 +26,6 @@ __all__ = ["Training", "corpora_of", "short_name"]
 
 Log = Callable[[int, Mapping[str, float]], None]
 WINDOWS = 32  # validation windows of a pass
-WORDS = {"embed": "embedding", "head": "head"}
 
 
 def corpora_of(config: Config) -> tuple[Corpus, ...]:
@@ -166,6 +165,8 @@ class Training:
             yield self.step
             begun = time.perf_counter()
         self._settle()
+        if self.diverged:
+            self.log(self.step, {"val/loss": float("nan")})
 
     def _settle(self) -> None:
         """Take the numbers of the last step, which is computed while the next batch is made."""

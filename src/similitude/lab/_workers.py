@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -142,9 +143,8 @@ def _end(pool: Any) -> None:
 def _ready(parent: int) -> None:
     """A worker begins: it leaves Ctrl-C to its parent, and does not outlive it."""
     from ._process import prepare
-    from ._train import ignore_interrupts
 
-    ignore_interrupts()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow, args=(parent,), daemon=True).start()
     prepare()
 
