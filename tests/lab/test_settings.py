@@ -96,6 +96,22 @@ def test_a_plan_becomes_the_nearest_shapes(tmp_path):
         assert run.tokens == pytest.approx(d, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("run", "sentence"),
+    [
+        ({"N": -5, "D": 1e6}, "next.json, run 2: N is -5; expected a positive number"),
+        ({"N": 1e5, "D": "many"}, "next.json, run 2: D is 'many'; expected a positive number"),
+        ({"N": 1e5, "D": 1e6, "seeds": 0}, "next.json, run 2: seeds is 0; expected a positive number"),
+        ({"N": float("nan"), "D": 1e6}, "next.json, run 2: N is nan; expected a positive number"),
+    ],
+)
+def test_a_plan_with_numbers_that_make_no_run_is_refused(tmp_path, run, sentence):
+    (tmp_path / "next.json").write_text(json.dumps({"runs": [{"N": 1e5, "D": 1e6}, run]}))
+    with pytest.raises(DataError) as error:
+        ladder_from({"plan": {"file": str(tmp_path / "next.json")}})
+    assert sentence in str(error.value)
+
+
 def test_the_design_of_next_runs_is_read_as_it_is_printed(tmp_path, monkeypatch):
     fit = sim.laws.chinchilla.published["besiroglu2024"]
     design = sim.ladder(fit, 1e18, share=0.01, runs=12)

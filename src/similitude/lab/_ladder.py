@@ -197,7 +197,7 @@ def planned(plan: Mapping[str, Any], folder: Path, base: Mapping[str, Any], said
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{said}, plan: {path} is no JSON of 'similitude plan next --json' ({error})") from None
-    rows = list(_proposed(document, plan.get("design")))
+    rows = list(_proposed(document, plan.get("design"), f"{said}, plan: {path}"))
     if not rows:
         raise DataError(f"{said}, plan: {path} proposes no runs with N and D")
     for n, d, seeds in rows:
@@ -206,18 +206,22 @@ def planned(plan: Mapping[str, Any], folder: Path, base: Mapping[str, Any], said
             yield {"model": model, "train": {"tokens": d}, "seed": seed}
 
 
-def _proposed(document: Any, design: str | None) -> Iterator[tuple[float, float, int]]:
-    """(N, D, seeds) of each run of a plan's document."""
+def _proposed(document: Any, design: str | None, said: str) -> Iterator[tuple[float, float, int]]:
+    """(N, D, seeds) of each run of a plan's document; DataError where they are no positive numbers."""
     if isinstance(document, Mapping) and "designs" in document:
         designs = document["designs"]
         names = [d.get("name") for d in designs]
         if design is not None and design not in names:
-            raise DataError(f"the plan has no design '{design}'; it has: {', '.join(map(str, names))}")
+            raise DataError(f"{said} has no design '{design}'; it has: {', '.join(map(str, names))}")
         document = designs[names.index(design) if design is not None else 0]
-    for run in document.get("runs", []) if isinstance(document, Mapping) else []:
-        inputs = run.get("inputs", run)
+    for number, run in enumerate(document.get("runs", []) if isinstance(document, Mapping) else [], 1):
+        inputs = run.get("inputs", run) if isinstance(run, Mapping) else {}
         if "N" in inputs and "D" in inputs:
-            yield float(inputs["N"]), float(inputs["D"]), int(run.get("seeds", 1))
+            found = {"N": inputs["N"], "D": inputs["D"], "seeds": run.get("seeds", 1)}
+            for name, value in found.items():
+                if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+                    raise DataError(f"{said}, run {number}: {name} is {value!r}; expected a positive number")
+            yield float(found["N"]), float(found["D"]), int(found["seeds"])
 
 
 def nearest_shape(n: float, base: Mapping[str, Any], head_width: int = 16) -> dict[str, int]:
