@@ -240,7 +240,7 @@ def _listed(paper: Any) -> str:
 
 def _reference(paper: Entry) -> str:
     title = f"[{_cell(paper.title)}]({paper.link})" if paper.link else _cell(paper.title)
-    authors = _cell(", ".join(paper.authors)).replace(", others", " and others")
+    authors = _cell(", ".join(name.strip("{}") for name in paper.authors)).replace(", others", " and others")
     return f"{authors} ({paper.year}). {title}" + (f". {_cell(paper.venue)}" if paper.venue else "")
 
 

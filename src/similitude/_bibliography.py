@@ -13,7 +13,7 @@ __all__ = ["Entry", "bibtex", "entry", "keys", "short"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One paper; `authors` in print order, a last "others" standing for those left out."""
+    """One paper; `authors` in print order, a last "others" standing for those left out, a group's name in braces."""
 
     key: str
     authors: tuple[str, ...]
@@ -27,7 +27,7 @@ class Entry:
     @property
     def short(self) -> str:
         """Family names and year: "Kaplan et al. 2020", "Pearce and Song 2024"."""
-        families = [name.rpartition(" ")[2] for name in self.authors]
+        families = [name[1:-1] if name.startswith("{") else name.rpartition(" ")[2] for name in self.authors]
         if len(families) > 2:
             families = [families[0], "others"]
         return " and ".join(families).replace(" and others", " et al.") + f" {self.year}"

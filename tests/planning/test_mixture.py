@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 
 import similitude as sim
 from similitude._errors import ArgumentError, DataError, QuestionError
+from similitude.planning._simplex import projected
 
 NAMES = ("web", "code", "books")
 LAW = sim.laws.data_mixture.sized(domain=NAMES)
@@ -61,6 +62,43 @@ def test_the_worst_loss_can_be_made_least():
     found = sim.mixture(TRUE, worst=True)
     assert found.value.value == pytest.approx(max(v.value for v in found.losses.values()))
     assert found.value.value <= max(v.value for v in sim.mixture(TRUE).losses.values()) + 1e-9
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_least_worst_loss_is_that_of_a_general_optimiser(seed):
+    """Where the losses are nearly alike the answer lies on their kinks; as one level above all of them it is smooth."""
+    rng = np.random.default_rng(seed)
+    laws = {
+        k: LAW.estimate(c=2 + 0.1 * rng.random(), k=1.0,
+                        **{f"t_{n}": (-1.5 if n == k else 0.3) + 0.3 * rng.standard_normal() for n in NAMES})
+        for k in NAMES
+    }  # fmt: skip
+
+    def losses(r):
+        return np.array([e.value(**{f"r_{k}": v for k, v in zip(NAMES, r)}) for e in laws.values()])
+
+    for high in (1.0, 0.37):
+        told = minimize(
+            lambda z: z[3], [0.3, 0.35, 0.35, 5.0], method="SLSQP", bounds=[(0, high)] * 3 + [(0, 9)],
+            options={"ftol": 1e-14, "maxiter": 500},
+            constraints=[{"type": "eq", "fun": lambda z: z[:3].sum() - 1},
+                         {"type": "ineq", "fun": lambda z: z[3] - losses(z[:3])}],
+        )  # fmt: skip
+        found = sim.mixture(laws, worst=True, most=dict.fromkeys(NAMES, high))
+        assert found.value.value == pytest.approx(told.fun, abs=1e-9)
+        assert list(found.shares.values()) == pytest.approx(told.x[:3], abs=1e-5)
+
+
+def test_the_nearest_shares_within_limits_are_a_general_optimisers():
+    rng = np.random.default_rng(0)
+    low, high = np.array([0.0, 0.1, 0.0, 0.05]), np.array([0.3, 1.0, 0.5, 0.05])
+    r = 2 * rng.standard_normal((20, 4))
+    for given, found in zip(r, projected(r, low, high), strict=True):
+        told = minimize(lambda x, given=given: np.sum((x - given) ** 2), [0.2, 0.45, 0.3, 0.05], method="SLSQP",
+                        bounds=list(zip(low, high)), options={"ftol": 1e-15, "maxiter": 200},
+                        constraints={"type": "eq", "fun": lambda x: x.sum() - 1})  # fmt: skip
+        assert found.sum() == pytest.approx(1, abs=1e-14)
+        assert found == pytest.approx(told.x, abs=1e-6)
 
 
 def test_the_usual_mixture_is_compared():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,10 @@ from similitude._view import Axis, Column, Figure, Interval, Points, Section, Ta
 from similitude.laws import Estimate
 from similitude.planning._budget import amount
 from similitude.planning._certainty import draws_of
+from similitude.planning._simplex import Goal, Losses
 
 __all__ = ["Mixture", "Proportion", "mixture"]
 
-STEPS = 4000
-TIGHT = 1e-10  # of the largest move of a share in a step
 ROOM = 0.01  # more of a limit, for its price
 
 
@@ -124,14 +123,14 @@ def mixture(
     names = _domains(laws)
     low, high, unique_tokens, trained = _limits(names, tokens, unique, epochs, least, most)
     importance = _weights(laws, weights)
-    objective = _objective(laws, names, importance, worst)
+    goal = Goal(_losses(laws, names), None if worst else np.array([importance[k] for k in laws]))
     params = {k: {p: np.array([float(v)]) for p, v in e.values.items()} for k, e in laws.items()}
     start = np.clip(np.full(len(names), 1 / len(names)), low, high)
-    best = _least(objective, params, _projected(start[None], low, high), low, high)[0]
-    free = _least(objective, params, best[None], np.zeros(len(names)), np.ones(len(names)))[0]
+    best = goal.least(params, start[None], low, high)[0]
+    free = goal.least(params, best[None], np.zeros(len(names)), np.ones(len(names)))[0]
     draws = _draws(laws, seed)
-    shares, regret = _spread(objective, draws, best, low, high, level)
-    value = float(objective(params, best[None])[0][0])
+    shares, regret = _spread(goal, draws, best, low, high, level)
+    value = float(goal.value(params, best[None])[0])
     losses = {k: _loss(e, names, best, level) for k, e in laws.items()}
     proportions = []
     for j, name in enumerate(names):
@@ -141,12 +140,12 @@ def mixture(
         proportions.append(
             Proportion(name, Interval(float(best[j]), *ends), float(low[j]), float(high[j]), made,
                        None if usual is None else float(usual.get(name, 0.0)),
-                       _price(objective, params, best, (low, high), j, value), float(free[j]))
+                       _price(goal, params, best, (low, high), j, value), float(free[j]))
         )  # fmt: skip
-    known = None if usual is None else _usual(objective, params, names, usual)
+    known = None if usual is None else _usual(goal, params, names, usual)
     made = Mixture(
         tuple(proportions), losses, importance, _total(laws, names, importance, best, level, worst, value), known,
-        float(objective(params, free[None])[0][0]), regret, worst, None if shares is None else level,
+        float(goal.value(params, free[None])[0]), regret, worst, None if shares is None else level,
     )  # fmt: skip
     return Mixture(**{**{k: getattr(made, k) for k in made.__dataclass_fields__}, "warnings": _warnings(made, laws)})
 
@@ -220,13 +219,8 @@ def _limits(
     return low, high, there, trained
 
 
-Objective = Callable[[Mapping[str, Any], np.ndarray], tuple[np.ndarray, np.ndarray]]
-
-
-def _objective(
-    laws: Mapping[str, Estimate], names: Sequence[str], weights: Mapping[str, float], worst: bool
-) -> Objective:
-    """(value, slopes) of the weighted or the largest loss at shares (rows, domains)."""
+def _losses(laws: Mapping[str, Estimate], names: Sequence[str]) -> Losses:
+    """Values (losses, rows) and slopes (losses, rows, domains) of each loss at shares (rows, domains)."""
 
     def value(params: Mapping[str, Any], r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values, slopes = [], []
@@ -235,45 +229,9 @@ def _objective(
             out = estimate.law.evaluate(inputs, params[label])
             values.append(np.broadcast_to(out.value, len(r)))
             slopes.append(np.stack([np.broadcast_to(out.partials.get(j, 0.0), len(r)) for j in range(len(names))], -1))
-        stack, slope = np.stack(values), np.stack(slopes)
-        if worst:
-            top = np.argmax(stack, axis=0)
-            rows = np.arange(len(r))
-            return stack[top, rows], slope[top, rows]
-        w = np.array([weights[k] for k in laws])
-        return w @ stack, np.einsum("l,lrj->rj", w, slope)
+        return np.stack(values), np.stack(slopes)
 
     return value
-
-
-def _projected(r: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """The nearest shares (rows, domains) within limits that add up to one: a common shift, found by bisection."""
-    under, over = np.min(low - r, axis=1) - 1, np.max(high - r, axis=1) + 1
-    for _ in range(60):
-        shift = 0.5 * (under + over)
-        more = np.clip(r + shift[:, None], low, high).sum(1) < 1
-        under, over = np.where(more, shift, under), np.where(more, over, shift)
-    return np.clip(r + (0.5 * (under + over))[:, None], low, high)
-
-
-def _least(
-    objective: Objective, params: Mapping[str, Any], start: np.ndarray, low: np.ndarray, high: np.ndarray
-) -> np.ndarray:
-    """The shares (rows, domains) of least value: projected gradient, the step of each row as it helps."""
-    r = _projected(np.array(start, float), low, high)
-    value, slope = objective(params, r)
-    step = np.full(len(r), 0.5)
-    for _ in range(STEPS):
-        trial = _projected(r - step[:, None] * slope, low, high)
-        new, new_slope = objective(params, trial)
-        moved = trial - r
-        enough = new <= value + 1e-4 * np.sum(slope * moved, axis=1) + 1e-15
-        r = np.where(enough[:, None], trial, r)
-        value, slope = np.where(enough, new, value), np.where(enough[:, None], new_slope, slope)
-        step = np.where(enough, np.minimum(step * 1.6, 1e3), step * 0.4)
-        if np.all((np.max(np.abs(moved), axis=1) < TIGHT) | (step < 1e-12)):
-            break
-    return r
 
 
 def _draws(laws: Mapping[str, Estimate], seed: int) -> dict[str, Any] | None:
@@ -287,7 +245,7 @@ def _draws(laws: Mapping[str, Estimate], seed: int) -> dict[str, Any] | None:
 
 
 def _spread(
-    objective: Objective, draws: Any, best: np.ndarray, low: np.ndarray, high: np.ndarray, level: float
+    goal: Goal, draws: Any, best: np.ndarray, low: np.ndarray, high: np.ndarray, level: float
 ) -> tuple[np.ndarray | None, float | None]:
     """Ends of each share over draws (2, domains), and the mean excess of the decision over each draw's own best."""
     if draws is None:
@@ -295,15 +253,15 @@ def _spread(
     rows = len(next(iter(next(iter(draws.values())).values())))
     here = np.broadcast_to(best, (rows, len(best)))
     with np.errstate(all="ignore"):
-        own = _least(objective, draws, here, low, high)
-        excess = objective(draws, here)[0] - objective(draws, own)[0]
+        own = goal.least(draws, here, low, high)
+        excess = goal.value(draws, here) - goal.value(draws, own)
     good = np.isfinite(excess)
     ends = np.quantile(own[good], [(1 - level) / 2, (1 + level) / 2], axis=0)
     return ends, float(np.maximum(excess[good], 0).mean())
 
 
 def _price(
-    objective: Objective, params: Any, best: np.ndarray, limits: tuple[np.ndarray, np.ndarray], j: int, value: float
+    goal: Goal, params: Any, best: np.ndarray, limits: tuple[np.ndarray, np.ndarray], j: int, value: float
 ) -> float | None:
     """What a point more room at the limit that a share sits on would save."""
     low, high = (e.copy() for e in limits)
@@ -313,8 +271,8 @@ def _price(
         low[j] = max(low[j] - ROOM, 0.0)
     else:
         return None
-    moved = _least(objective, params, best[None], low, high)
-    return float(value - objective(params, moved)[0][0])
+    moved = goal.least(params, best[None], low, high)
+    return float(value - goal.value(params, moved)[0])
 
 
 def _inputs(names: Sequence[str], shares: np.ndarray) -> dict[str, float]:
@@ -346,14 +304,14 @@ def _total(
     return Interval(value, value - float(down), value + float(up))
 
 
-def _usual(objective: Objective, params: Any, names: Sequence[str], usual: Mapping[str, float]) -> float:
+def _usual(goal: Goal, params: Any, names: Sequence[str], usual: Mapping[str, float]) -> float:
     for name in usual:
         if name not in names:
             raise ArgumentError(_unknown("usual", name, names))
     shares = np.array([float(usual.get(k, 0.0)) for k in names])
     if not abs(shares.sum() - 1) < 0.02:
         raise ArgumentError(f"usual: the shares add up to {shares.sum():.3f}; expected 1")
-    return float(objective(params, (shares / shares.sum())[None])[0][0])
+    return float(goal.value(params, (shares / shares.sum())[None])[0])
 
 
 def _warnings(made: Mixture, laws: Mapping[str, Estimate]) -> tuple[str, ...]:
