@@ -8,9 +8,10 @@ import pytest
 
 import similitude as sim
 from similitude._errors import DataError
-from similitude.lab import config_from, ladder_from
+from similitude.lab import Config, _settings, config_from, ladder_from
 from similitude.lab._jobs import jobs_of
 from similitude.lab._ladder import nearest_shape
+from similitude.lab._settings import TrainSettings
 
 
 def test_equal_runs_have_equal_ids_however_they_are_written():
@@ -21,6 +22,17 @@ def test_equal_runs_have_equal_ids_however_they_are_written():
     others = [{"seed": 1}, {"model": {"layers": 3}}, {"train": {"lr": 0.004, "steps": 100}}, {"base_width": 32}]
     ids = {by_steps.id, *(config_from({"train": {"steps": 100}, **o}).id for o in others)}
     assert len(ids) == 5
+
+
+def test_settings_that_came_later_leave_the_ids_of_earlier_runs_as_they_were(monkeypatch):
+    plain, wide = Config(), Config(base_width=32)
+    spectra = Config(train=TrainSettings(spectra=True))
+    before = plain.id, wide.id, spectra.id
+    monkeypatch.setattr(_settings, "ADDED", ("train.spectra", "base_width"))
+    assert plain.id not in before  # neither is hashed where it is the default, as before there was such a setting
+    assert wide.id not in (*before, plain.id)
+    assert spectra.id not in (*before, plain.id, wide.id)
+    assert Config(base_width=32, train=TrainSettings(spectra=True)).id not in (plain.id, wide.id, spectra.id)
 
 
 def test_tokens_per_parameter_count_all_parameters():

@@ -21,6 +21,7 @@ from similitude._schedule import SHAPES, Schedule, schedule
 __all__ = ["Config", "DataSettings", "ModelSettings", "TrainSettings", "config_from"]
 
 RULES = 1  # raised whenever the same settings would give other numbers, so that runs of both are told apart
+ADDED: tuple[str, ...] = ()  # settings that came later, such as "train.spectra"; ids leave them out at their default
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -114,7 +115,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @property
     def id(self) -> str:
         """Twelve hexadecimal digits of the hash of the settings, however they are written."""
-        text = msgspec.json.encode({"rules": RULES, **msgspec.to_builtins(self.resolved())}, order="deterministic")
+        held = msgspec.to_builtins(self.resolved())
+        for part, _, name in (added.rpartition(".") for added in ADDED):
+            within, usual = (held[part], getattr(_USUAL, part)) if part else (held, _USUAL)
+            if within[name] == msgspec.to_builtins(getattr(usual, name)):
+                del within[name]
+        text = msgspec.json.encode({"rules": RULES, **held}, order="deterministic")
         return hashlib.sha256(text).hexdigest()[:12]
 
     @property
@@ -229,6 +235,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         self.shape.parameters("total")
         self.rates()
         return self
+
+
+_USUAL = Config()
 
 
 def config_from(values: Mapping[str, Any], where: str = "") -> Config:
