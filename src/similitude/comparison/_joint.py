@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -85,6 +85,7 @@ class Scale:
     unit: str
     held: Mapping[str, float]
     label: str = ""  # the column that the scale is in the user's table
+    closed: list[bool] = field(default_factory=list, compare=False, repr=False)  # filled once the form is known
 
     @property
     def by_compute(self) -> bool:
@@ -100,15 +101,29 @@ class Scale:
             if not self.by_compute:
                 out = self.law.evaluate({**self.held, self.name: np.exp(log_x)}, rows)
                 return np.broadcast_to(np.asarray(out, float), (count,))
-            surface = Surface.of(self.law, self.held)
-            if is_power_sum(surface, {k: v[:1] for k, v in rows.items()}):
-                return np.asarray(PowerSum.read(surface, rows).least_loss(log_x), float)
+            powers = self._powers(rows)
+            if powers is not None:
+                return np.broadcast_to(np.asarray(powers.least_loss(log_x), float), (count,))
             wide = {k: np.broadcast_to(v, (count,)) for k, v in rows.items()}
-            return minimise(surface, wide, log_x[:, None]).loss[:, 0]
+            return minimise(Surface.of(self.law, self.held), wide, log_x[:, None]).loss[:, 0]
+
+    def _powers(self, rows: Mapping[str, np.ndarray]) -> PowerSum | None:
+        """The law as a floor and two powers where it is one, which is looked at once: it is so for all parameters."""
+        surface = Surface.of(self.law, self.held)
+        if not self.closed and is_power_sum(surface, {k: v[:1] for k, v in rows.items()}):
+            self.closed.append(True)
+        return PowerSum.read(surface, rows) if self.closed else None
 
     def reaching(self, params: Mapping[str, Any], goal: Any, near: float) -> np.ndarray:
         """log of the scale at which rows of parameters come to a value (rows,); NaN beyond 1e9 times of `near`."""
         count = max(np.size(v) for v in (*params.values(), goal))
+        if self.by_compute:
+            rows = {k: np.atleast_1d(np.asarray(v, float)) for k, v in params.items()}
+            with np.errstate(all="ignore"):
+                powers = self._powers(rows)
+                if powers is not None:
+                    found = np.broadcast_to(np.asarray(powers.log_flop_for(goal), float), (count,))
+                    return np.where(np.abs(found - near) <= FAR, found, np.nan)
         low, high = np.full(count, near - FAR), np.full(count, near + FAR)
         falling = self.value(params, low) > self.value(params, high)
         at_low, at_high = self.value(params, low) - goal, self.value(params, high) - goal

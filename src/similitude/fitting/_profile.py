@@ -35,6 +35,7 @@ __all__ = [
 ROUNDS = 14
 CLOSE = 2e-3  # relative accuracy of an end, in units of the distance from the optimum
 FAR = 60.0  # standard errors after which a profile is said not to close
+EXACT = 3e-13  # of a run's misfit: runs that lie on the law to the last digits
 INNER = 120  # steps of one constrained minimum: along a curved constraint many are rejected
 MORE = 10  # times as many for those that lie above the cut and have not ended,
 STUCK = 1e-3  # unless they have moved down by less than this share of the rise
@@ -210,6 +211,9 @@ class _Search:
         self.u_inside = np.repeat(u[None], count, axis=0)
         self.open = np.zeros(count, bool)
         self.end = np.full(count, np.nan)
+        if self.floor <= problem.runs * EXACT**2:  # only rounding is left to profile, which no step can follow
+            sure = error <= 1e3 * EXACT * (1 + np.abs(centre))
+            self.end[sure] = (centre + self.side * self.width)[sure]
 
     def _all(self, u: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if isinstance(self.targets, Points):
@@ -240,6 +244,7 @@ class _Search:
                 tolerance=1e-5,
                 scale=np.full(len(rows), self.rise * 0.1),
                 iterations=INNER,
+                cut=self.floor + self.rise,
             )
 
         everything = np.arange(live.size)

@@ -139,7 +139,7 @@ def _finish(problem: Problem, rows: np.ndarray, best: np.ndarray, persistent: bo
         return final
     if not persistent and _exact(problem, float(final.objective[best_row])):
         return final
-    return minimise(problem, final.u, tolerance=1e-14, iterations=PATIENCE, precise=True)
+    return _look(problem, final.u, 1e-14, persistent, (60, 240, 960, PATIENCE), precise=True)
 
 
 def _around(problem: Problem, u: np.ndarray) -> np.ndarray:
@@ -153,14 +153,17 @@ def _around(problem: Problem, u: np.ndarray) -> np.ndarray:
     return np.clip(u + np.concatenate([f * steps for f in NEARBY]), coordinates.low, coordinates.high)
 
 
-def _look(problem: Problem, rows: np.ndarray, tolerance: float, persistent: bool, pauses: tuple[int, ...]) -> Optimum:
+def _look(
+    problem: Problem, rows: np.ndarray, tolerance: float, persistent: bool, pauses: tuple[int, ...],
+    precise: bool = False,
+) -> Optimum:  # fmt: skip
     """Minimise from each row, for the last of `pauses` iterations at most.
 
     If at an earlier one most rows are at the best optimum, the others are left where they are (not if `persistent`).
     """
     used, found = 0, None
     for until in pauses[-1:] if persistent else pauses:
-        found = minimise(problem, rows, tolerance=tolerance, iterations=until - used)
+        found = minimise(problem, rows, tolerance=tolerance, iterations=until - used, precise=precise)
         value = found.objective[found.best()]
         arrived = found.converged & (np.abs(found.objective - value) <= max(AGREEMENT, tolerance) * abs(value))
         if found.converged.all() or 2 * arrived.sum() > len(rows):

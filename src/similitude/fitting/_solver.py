@@ -23,6 +23,8 @@ STEP_LINEAR = 3.0  # largest step of a coefficient's logarithm
 SHRINK, GROW = 1 - np.exp(-STEP_LINEAR), np.exp(STEP_LINEAR) - 1  # the same as shares of the coefficient
 STEP = 1.0  # largest step of any other coordinate
 RIDGE = 1e-3  # share of the damping that is not affine invariant: it only keeps a singular matrix solvable
+LEAST = 1e-9  # damping
+SIDE = 50.0  # decreases that do not add up to the way to a cut, so long as each is at most 0.98 of the one before
 CHUNK = 60_000  # batch x runs held in one piece: small enough for the processor's cache
 Constraint = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
@@ -65,6 +67,7 @@ def minimise(
     scale: np.ndarray | float = 0.0,
     iterations: int = ITERATIONS,
     precise: bool = False,
+    cut: float | None = None,
 ) -> Optimum:
     """Minimise the problem from each row of `u` (batch, free).
 
@@ -72,6 +75,7 @@ def minimise(
     rows)` gives a value to bring to zero and its gradient; the minimum is then along the constraint. A row ends when a
     further step would decrease its objective by less than `tolerance` times (objective + `scale`). `precise` solves
     each step by an orthogonal factorisation instead of the normal equations: slower, for ill-conditioned least squares.
+    Where only the side of a `cut` matters, a row ends, too, when the way to it is many times such a decrease.
     """
     scale = np.broadcast_to(np.asarray(scale, float), (len(u),))
     parts = []
@@ -84,6 +88,7 @@ def minimise(
             constraint,
             rows,
             scale[rows],
+            cut,
         )
         parts.append(loop.run(tolerance, iterations, precise))
     return Optimum(*(np.concatenate([getattr(p, f) for p in parts]) for f in Optimum.__dataclass_fields__))
@@ -158,10 +163,11 @@ class _Loop:
         constraint: Constraint | None,
         rows: slice,
         scale: np.ndarray,
+        cut: float | None,
     ):
         self.problem, self.case, self.y, self.constraint = problem, case, y, constraint
         self.ids = np.arange(rows.start, rows.stop)
-        self.scale = scale
+        self.scale, self.cut = scale, cut
         coordinates = problem.coordinates
         self.low, self.high = coordinates.low, coordinates.high
         linear, words = set(problem.law.linear), coordinates.parameters
@@ -199,7 +205,7 @@ class _Loop:
             out.decrease[ids], out.converged[ids] = decrease / np.maximum(size, 1e-300), proved
             if done.all():
                 break
-            self.damping = np.where(better, np.maximum(self.damping * 0.1, 1e-9), self.damping * 10)
+            self.damping = np.where(better, np.maximum(self.damping * 0.1, LEAST), self.damping * 10)
             if done.any():
                 here = self._drop(here, ~done)
         return out
@@ -218,10 +224,15 @@ class _Loop:
         """Which rows have ended, and which of them at a proved optimum."""
         size = here.value + self.scale[self.active]
         small = (decrease <= tolerance * size) & (self.damping <= 1.0)
+        if self.cut is not None:
+            small |= (SIDE * decrease <= np.abs(here.value - self.cut)) & (self.damping <= 1.0)
         # a step too small to change the objective's last digits is the end, not a failure
         moved = np.abs(trial.u - here.u).max(axis=-1)
-        stuck = ~better & (moved <= 1e-14 * (1 + np.abs(here.u).max(axis=-1)))
-        met = np.ones(len(here.u), bool) if here.gap is None else np.abs(here.gap) <= 1e-6
+        still = moved <= 1e-14 * (1 + np.abs(here.u).max(axis=-1))
+        stuck = still & (~better | (self.damping <= LEAST))  # undamped and still: a constraint beyond the bounds
+        met = (
+            np.ones(len(here.u), bool) if here.gap is None else np.abs(here.gap) <= (1e-6 if self.cut is None else 1e-4)
+        )
         done = (small & met) | (self.damping > 1e12) | stuck | ~np.isfinite(here.value)
         return done, met & (small | (stuck & (decrease <= 1e-6 * size)))
 
