@@ -7,10 +7,13 @@ from math import log
 import numpy as np
 import pytest
 
+import similitude as sim
 from similitude.lab import _training, config_from
 from similitude.lab._text import Corpus
 from similitude.lab._tokenizer import Tokenizer
+from similitude.lab._train import described
 from similitude.lab._training import Training, corpora_of, tokenizer_of
+from similitude.runs.store._live import LiveWriter
 
 PAIRS = Tokenizer(np.array([[97, 98], [256, 99]], np.uint16))  # 256 is "ab", 257 "abc"
 
@@ -59,3 +62,18 @@ def test_a_run_on_learnt_pairs_counts_the_bytes_of_what_they_decode_to(text):
 def test_of_bytes_it_is_the_loss_over_the_logarithm_of_two(text):
     found = Training(_config(domains={text: 1.0}, held=8, tokenizer="bytes"), lambda *_: None).evaluate()
     assert found["val/bits_per_byte"] == pytest.approx(found["val/loss"] / log(2), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("loss", "value", "unit"), [("val/loss", 2.0, "nats/token"), ("val/one/bits_per_byte", 1.5, "bits/byte")]
+)
+def test_a_ladder_s_runs_are_read_with_the_unit_of_the_loss_that_is_asked_for(tmp_path, loss, value, unit):
+    ladder = sim.lab.ladder_from({"run": {"train": {"steps": 2}}}, store=tmp_path / "runs.db")
+    writer = LiveWriter(tmp_path / "runs.db")
+    number = writer.claim(described(ladder.runs[0]))[1]
+    writer.append(number, [("val/loss", 2, None, 2.0), ("val/one/bits_per_byte", 2, None, 1.5)])
+    writer.finish(number, "finished", {"val/loss": 2.0, "val/one/bits_per_byte": 1.5})
+    writer.close()
+    runs = sim.lab.runs_of(ladder, loss=loss)
+    assert runs.column("loss")[0] == value
+    assert runs.units["loss"].name == unit
