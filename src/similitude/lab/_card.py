@@ -12,6 +12,13 @@ from similitude.runs import LoggedRun, curve_of
 
 __all__ = ["Card", "card"]
 
+# what is measured under "norms/", by the title and axis of the figure it is shown in
+NORMS = {
+    "Activations": ("Root mean square", ("residual", "output", "logits")),
+    "Attention logits": ("Largest", ("attention_max",)),
+    "Gradients": ("Norm", ("gradient",)),
+}
+
 
 @dataclass(frozen=True)
 class Card(Result):
@@ -35,9 +42,12 @@ class Card(Result):
         ]
         left_out = ("n_total", "n_params_no_emb", "n_params_no_emb_no_head", "n_active", "D", "C", "id")
         settings = [(k, "none" if v is None else v) for k, v in sorted(c.items()) if k not in left_out]
+        curves = run.curves()
+        names = set(curves["metric"].unique()) if curves.height else set()
         items: list[Any] = [
             Table("What it reached", ("", Column("value", digits=5)), whole),
-            *self._figures(),
+            *self._figures(names),
+            *self._norms(names),
             Table("Settings", ("setting", "value"), settings),
         ]
         if run.state == "diverged":
@@ -45,9 +55,7 @@ class Card(Result):
                                  tone="warning"))  # fmt: skip
         return Section(f"Run {run.name}", tuple(items))
 
-    def _figures(self) -> list[Figure]:
-        curves = self.run.curves()
-        names = set(curves["metric"].unique()) if curves.height else set()
+    def _figures(self, names: set[str]) -> list[Figure]:
         found = []
         curve = {n: curve_of(self.run, n).finite() for n in ("train/loss", "val/loss") if n in names}
         train, held = curve.get("train/loss"), curve.get("val/loss")
@@ -59,6 +67,21 @@ class Card(Result):
         if lines:
             found.append(Figure("Loss", Axis("Step", scale="log"), Axis("Loss", "nats/token", scale="log"), lines,
                                 name="loss"))  # fmt: skip
+        return found
+
+    def _norms(self, names: set[str]) -> list[Table | Figure]:
+        """Sizes of activations and gradients where they were measured: first and last, and their courses."""
+        curves = {n.removeprefix("norms/"): curve_of(self.run, n).finite() for n in names if n.startswith("norms/")}
+        curves = {n: c for n, c in sorted(curves.items(), key=lambda item: _in_order(item[0])) if len(c)}
+        if not curves:
+            return []
+        rows = [(n, c.value[0], c.value.max(), c.value[-1]) for n, c in curves.items()]
+        columns = ("", *(Column(name, digits=4) for name in ("first", "largest", "last")))
+        found: list[Table | Figure] = [Table("Norms", columns, rows)]
+        for title, (axis, parts) in NORMS.items():
+            lines = [Line(n, c.step, c.value) for n, c in curves.items() if n.split("/")[0] in parts and len(c) > 1]
+            if lines:
+                found.append(Figure(title, Axis("Step"), Axis(axis), lines, name=f"norms-{parts[0]}"))
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,6 +99,12 @@ class Card(Result):
             "final": dict(self.run.final),
             "curves": points,
         }
+
+
+def _in_order(name: str) -> tuple[Any, ...]:
+    """What sorts "residual/10" after "residual/9"."""
+    part, _, place = name.partition("/")
+    return part, int(place) if place.isdigit() else -1, place
 
 
 def _number(value: Any) -> float | None:

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from ._attention import attend, rotary, rotate
 from ._leaf import Leaf, gain, hidden, of_block
+from ._norms import root_mean_square
 from ._settings import Config
 
 __all__ = ["Decoder", "Parts"]
@@ -113,6 +114,23 @@ class Decoder:
                 seen(h)
         return rms(h, params["norm"]), losses
 
+    def norms(self, params: Params, tokens: Array) -> dict[str, Array]:
+        """Root mean squares of the stream after each block and of the logits, and each block's largest attention logit.
+
+        Blocks are counted as they are passed, from 0; attention logits are those that go into the softmax, masked ones
+        left out.
+        """
+        states, found = [self.embed(params, tokens)], {}
+        h, _ = self.body(params, states[0], tokens.shape[1], states.append)
+        for place, (i, before, after) in enumerate(zip(self.order, states, states[1:], strict=False)):
+            block = of_block(params, f"block{i}")
+            q, k, _ = self.projected(block, rms(before, block["norm1"]), tokens.shape[1])
+            scores = jnp.einsum("nqd,nkd->nqk", q, k).astype(jnp.float32) / sqrt(q.shape[-1])
+            visible = jnp.tril(jnp.ones(scores.shape[1:], bool))
+            found[f"residual/{place}"] = root_mean_square(after)
+            found[f"attention_max/{place}"] = jnp.where(visible, scores, -jnp.inf).max()
+        return {**found, "logits": root_mean_square(self.head(params, h))}
+
     def head(self, params: Params, h: Array) -> Array:
         """Logits of normed rows."""
         table = params["embed"].T if self.config.model.tied else params["head"]
@@ -124,6 +142,15 @@ class Decoder:
 
     def attention(self, block: Params, x: Array, length: int) -> Array:
         """Causal self-attention of normed rows (sequences x length, width)."""
+        m = self.config.model
+        width = m.width // m.heads
+        q, k, v = self.projected(block, x, length)
+        y: Array = attend(q, k, v, 1 / sqrt(width), self.parts.causal)
+        y = jnp.reshape(y, (-1, m.heads, length, width)).transpose(0, 2, 1, 3).reshape(-1, m.width)
+        return self.linear(y, block["out"], "out", block)
+
+    def projected(self, block: Params, x: Array, length: int) -> tuple[Array, Array, Array]:
+        """Queries, keys and values (sequences x heads, length, head width) of normed rows, as attention sees them."""
         m = self.config.model
         width = m.width // m.heads
         kv = m.kv_heads or m.heads
@@ -140,9 +167,7 @@ class Decoder:
             k, v = (self._before(p, a) for p, a in zip(more, (k, v), strict=True))
         if m.qk_norm:
             q, k = unit_rms(q), unit_rms(k)
-        y: Array = attend(q, k, v, 1 / sqrt(width), self.parts.causal)
-        y = jnp.reshape(y, (-1, m.heads, length, width)).transpose(0, 2, 1, 3).reshape(-1, m.width)
-        return self.linear(y, block["out"], "out", block)
+        return q, k, v
 
     def _before(self, first: Array, rows: Array) -> Array:
         """Keys or values (sequences, kv heads, extra, width) before those of the text, (sequences x heads, ...)."""

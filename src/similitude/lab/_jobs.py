@@ -39,7 +39,7 @@ def jobs_of(runs: Sequence[Config], names: Sequence[str]) -> list[Job]:
     """
     groups: dict[str, list[int]] = {}
     for i, run in enumerate(runs):
-        alone = run.interventions or run.train.noise
+        alone = run.interventions or run.train.noise or run.train.norms
         groups.setdefault(run.id if alone else stem_id(run), []).append(i)
     found = [_job([runs[i] for i in g], [names[i] for i in g]) for g in groups.values()]
     return sorted((j for js in found for j in js), key=lambda j: -j.flop)

@@ -225,8 +225,13 @@ def _proposed(document: Any, design: str | None, said: str) -> Iterator[tuple[fl
 
 
 def nearest_shape(n: float, base: Mapping[str, Any], head_width: int = 16) -> dict[str, int]:
-    """Layers, width and heads of the decoder whose parameters are nearest to `n`, 8 to 64 times as wide as deep."""
+    """Layers, width and heads of the decoder whose parameters are nearest to `n`, 8 to 64 times as wide as deep.
+
+    An LSTM keeps its layers, and has the width that is nearest.
+    """
     config = config_from({k: v for k, v in base.items() if k != "train"})
+    if config.model.kind == "lstm":
+        return _nearest_width(n, config)
     best, off = {"layers": 1, "width": head_width, "heads": 1}, float("inf")
     for heads in range(1, 1025):
         width = heads * head_width
@@ -242,3 +247,15 @@ def nearest_shape(n: float, base: Mapping[str, Any], head_width: int = 16) -> di
         if 12 * width * width * max(1, width // 64) > 3 * n and off < 0.5:
             break
     return best
+
+
+def _nearest_width(n: float, config: Config) -> dict[str, int]:
+    """Layers as they are, and the width whose parameters are nearest to `n`."""
+
+    def far(width: int) -> float:
+        model = msgspec.structs.replace(config.model, width=width)
+        return abs(log(msgspec.structs.replace(config, model=model).shape.parameters("total") / n))
+
+    layers = config.model.layers
+    widest = 1 + int((n / (8 * layers)) ** 0.5)  # whose recurrent layers alone have `n`
+    return {"layers": layers, "width": min(range(1, widest + 1), key=far)}

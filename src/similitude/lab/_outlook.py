@@ -15,7 +15,7 @@ from similitude._view import Column, Section, Table, Text
 
 from ._jobs import jobs_of
 from ._ladder import Ladder
-from ._settings import Config, transformer_shape
+from ._settings import Config, model_shape
 from ._train import checkpoints_of, training_flop
 from .interventions import flop_of_token
 
@@ -207,10 +207,10 @@ def bytes_of(run: Config) -> float:
     Activations grow as the FLOP of a pass do that an intervention makes longer or repeats.
     """
     shape, m, d = run.shape, run.model, run.data
-    longer = max(1.0, flop_of_token(run) / transformer_shape(run).flop(d.sequence).training)
+    longer = max(1.0, flop_of_token(run) / model_shape(run).flop(d.sequence).training)
     state = shape.state("adam, 32 bit").total * 1.5
     rows = run.train.batch * d.sequence
-    layer = 14 * m.width + 4 * m.inner() + 2.5 * m.heads * d.sequence
+    layer = 20 * m.width if m.kind == "lstm" else 14 * m.width + 4 * m.inner() + 2.5 * m.heads * d.sequence
     return PROCESS + state + longer * 4.0 * rows * (m.layers * layer + 4 * run.vocabulary)
 
 

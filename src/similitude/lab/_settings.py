@@ -16,23 +16,26 @@ import msgspec
 
 from similitude._architecture import Transformer
 from similitude._errors import ArgumentError, DataError, did_you_mean
+from similitude._recurrent import Recurrent
 from similitude._schedule import SHAPES, Schedule, schedule
 
 __all__ = ["Config", "DataSettings", "ModelSettings", "TrainSettings", "config_from"]
 
 RULES = 1  # raised whenever the same settings would give other numbers, so that runs of both are told apart
-ADDED: tuple[str, ...] = ()  # settings that came later, such as "train.spectra"; ids leave them out at their default
+ADDED: tuple[str, ...] = (
+    "train.norms",
+)  # settings that came later, such as "train.spectra"; ids leave them out at their default
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The shape of the model.
 
-    `kind` is "transformer" (a decoder). `feed_forward` is the inner width, by default 8/3 of the width, to the next
-    multiple of 8, for swiglu and four times it for gelu. `qk_norm` divides queries and keys by their root mean square,
-    without weights of its own.
+    `kind` is "transformer" (a decoder) or "lstm", which has layers, a width and `tied` and nothing else. `feed_forward`
+    is the inner width, by default 8/3 of the width, to the next multiple of 8, for swiglu and four times it for gelu.
+    `qk_norm` divides queries and keys by their root mean square, without weights of its own.
     """
 
-    kind: Literal["transformer"] = "transformer"
+    kind: Literal["transformer", "lstm"] = "transformer"
     layers: int = 2
     width: int = 64
     heads: int = 4
@@ -69,8 +72,10 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     `batch` counts sequences. `warm_up` and `cooldown` are steps, or shares of all steps where below 1; `end` is the
     last rate as a share of `lr`. Weight decay is decoupled: each step takes `lr * weight_decay` of a weight matrix.
     `ema` averages weights with that momentum at a batch of `ema_batch`; at another batch it is raised to the power of
-    their ratio (Busbridge et al. 2023). `noise` measurements of the gradient noise scale are spread over the run;
-    `spectra` measures the ranks of every matrix at its end.
+    their ratio (Busbridge et al. 2023). `noise` measurements of the gradient noise scale are spread over the run, and
+    so are `norms` of activations, attention logits and gradients; `spectra` measures the ranks of every matrix at its
+    end. `clip` bounds the norm of the gradient; of unit scaling, whose gradients have values near one, their root mean
+    square.
     """
 
     steps: int | None = None
@@ -94,20 +99,24 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     dtype: Literal["float32", "bfloat16"] = "float32"
     evaluations: int = 10
     noise: int = 0
+    norms: int = 0
     spectra: bool = False
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of a run; equal settings have equal ids.
 
-    `parameterisation` is "standard" or "mup", the maximal update (Yang et al. 2022): rates carry over from `base_width`
-    where heads have one width. `interventions` are names with their settings, see `sim.lab.interventions`.
+    `parameterisation` is "standard"; "mup", the maximal update (Yang et al. 2022), whose rates carry over from
+    `base_width` where heads have one width; or "unit", unit scaling (Blake et al. 2023), whose weights all begin with a
+    deviation of one, so that a rate is a share of a weight: about the standard one times sqrt(width), and less the
+    wider the model. It is the plain decoder's, with a head of its own (`tied` false). `interventions` are names with
+    their settings, see `sim.lab.interventions`.
     """
 
     model: ModelSettings = ModelSettings()
     data: DataSettings = DataSettings()
     train: TrainSettings = TrainSettings()
-    parameterisation: Literal["standard", "mup"] = "standard"
+    parameterisation: Literal["standard", "mup", "unit"] = "standard"
     base_width: int = 64
     interventions: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     seed: int = 0
@@ -135,7 +144,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """The shape with its counts of parameters and FLOP, as interventions leave it."""
         from .interventions import shape_with
 
-        return shape_with(transformer_shape(self), self)
+        return shape_with(model_shape(self), self)
 
     @property
     def steps(self) -> int:
@@ -174,7 +183,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             ema_batch=ema_batch if self.train.ema else None,
         )
         model = self.model
-        if model.feed_forward is None:
+        if model.feed_forward is None and model.kind == "transformer":
             model = msgspec.structs.replace(model, feed_forward=model.inner())
         return msgspec.structs.replace(self, train=train, model=model, interventions=self._interventions())
 
@@ -227,14 +236,51 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ArgumentError(
                 f"data.tokenizer = '{d.tokenizer}'; expected bytes, or bpe- and a size, such as bpe-1024"
             )
-        if m.width % m.heads or (m.width // m.heads) % 2:
+        if m.kind == "lstm":
+            self._check_lstm()
+        elif m.width % m.heads or (m.width // m.heads) % 2:
             raise ArgumentError(f"model.width = {m.width} with {m.heads} heads: expected heads of one even width")
+        if self.parameterisation == "unit":
+            self._check_unit()
+        self._check_norms()
         from .interventions import check
 
         check(self)
         self.shape.parameters("total")
         self.rates()
         return self
+
+    def _check_lstm(self) -> None:
+        """ArgumentError for settings that say nothing of an LSTM."""
+        for name in ("heads", "kv_heads", "feed_forward", "activation", "qk_norm"):
+            value = getattr(self.model, name)
+            if value != getattr(_USUAL.model, name):
+                raise ArgumentError(f"model.{name} = {_told(value)} says nothing of an LSTM, which has layers, width "
+                                    "and tied; leave it out")  # fmt: skip
+        if self.parameterisation == "unit":
+            raise ArgumentError("parameterisation = 'unit' with model.kind = 'lstm': expected standard or mup")
+        if self.interventions:
+            raise ArgumentError(f"interventions are changes to the transformer: '{next(iter(self.interventions))}' "
+                                "cannot be in a run with model.kind = 'lstm'")  # fmt: skip
+
+    def _check_unit(self) -> None:
+        """ArgumentError for what unit scaling's factors do not hold of."""
+        if self.model.tied:
+            raise ArgumentError("model.tied = true with parameterisation = 'unit': a table that is the head too cannot "
+                                "have gradients of unit scale; expected tied = false")  # fmt: skip
+        if self.interventions:
+            name = next(iter(self.interventions))
+            raise ArgumentError(f"parameterisation = 'unit' is of the plain decoder: '{name}' changes what its scale "
+                                "factors are of")  # fmt: skip
+
+    def _check_norms(self) -> None:
+        """ArgumentError for a number of norms that cannot be, or of a pass they are not measured in."""
+        if self.train.norms < 0:
+            raise ArgumentError(f"train.norms = {self.train.norms}; expected 0 or more")
+        for name in ("parscale", "diffusion"):
+            if self.train.norms and name in self.interventions:
+                raise ArgumentError(f"train.norms = {self.train.norms} with '{name}': norms are those of a plain pass "
+                                    "over the text, which it does not make; expected 0")  # fmt: skip
 
 
 _USUAL = Config()
@@ -270,9 +316,17 @@ def _said(error: str) -> str:
     return f"{name}: {text}{known}" if name else f"{text}{known}"
 
 
-def transformer_shape(config: Config) -> Transformer:
-    """The decoder's sizes, before interventions."""
+def _told(value: object) -> str:
+    """A value as a settings file has it."""
+    return f"'{value}'" if isinstance(value, str) else str(value).lower()
+
+
+def model_shape(config: Config) -> Transformer | Recurrent:
+    """The model's sizes, before interventions."""
     m = config.model
+    if m.kind == "lstm":
+        return Recurrent(layers=m.layers, width=m.width, vocabulary=config.vocabulary, context=config.data.sequence,
+                         tied=m.tied)  # fmt: skip
     return Transformer(
         layers=m.layers,
         width=m.width,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from math import sqrt
 from typing import Any
 
 import jax
@@ -15,9 +16,12 @@ import optax
 from similitude._errors import ArgumentError
 
 from ._decoder import Decoder, Parts
-from ._leaf import Leaf
+from ._leaf import Leaf, count
+from ._lstm import Lstm
+from ._norms import gradient_norms as norms_by_kind
 from ._optimizer import apply, direction_of, global_norm, rates_of
 from ._settings import Config
+from ._unit import UnitDecoder
 from .interventions import chosen
 
 __all__ = ["Compiled", "compiled"]
@@ -30,15 +34,17 @@ class Compiled:
     """The functions of a shape. A state is {"params", "optimizer", "ema", "extra"}, each a dictionary of arrays.
 
     `step(state, windows, lr, decay, ema, number, key)` gives the next state and (loss, gradient norm, other losses);
-    `evaluate(params, extra, step, windows)` the mean loss of windows (count, sequence + 1).
+    `evaluate(params, extra, step, windows)` the mean loss of windows (count, sequence + 1), and `norms`, of the same
+    arguments, the sizes of activations and gradients by name.
     """
 
-    decoder: Decoder
+    decoder: Any  # a Decoder or an Lstm
     leaves: Mapping[str, Leaf]
     direction: optax.GradientTransformation
     step: Callable[..., Any]
     evaluate: Callable[..., Any]
     gradient_norms: Callable[..., Any]
+    norms: Callable[..., Any]
     loss: Callable[..., Any]
 
 
@@ -47,7 +53,7 @@ def compiled(config: Config, trains: Callable[[str], bool] | None = None) -> Com
     r = config.resolved()
     train = msgspec.structs.replace(
         r.train, steps=1, lr=1.0, schedule="constant", warm_up=0.0, cooldown=0.0, end=0.0, weight_decay=0.0,
-        ema=float(r.train.ema > 0), ema_batch=None, evaluations=0, noise=0, spectra=False,
+        ema=float(r.train.ema > 0), ema_batch=None, evaluations=0, noise=0, norms=0, spectra=False,
     )  # fmt: skip
     data = msgspec.structs.replace(r.data, domains={}, unique=None, held=1)
     key = msgspec.structs.replace(r, train=train, data=data, seed=0)
@@ -77,6 +83,9 @@ def _compiled(key: _Key) -> Compiled:
     direction = direction_of(config, {k: v for k, v in leaves.items() if trains(k)})
     rates = rates_of(config, leaves)
     loss = _loss_of(config, decoder, hooks)
+    most = config.train.clip  # of the gradient's norm; of unit gradients, of their root mean square
+    if config.parameterisation == "unit":
+        most *= sqrt(count({k: v for k, v in leaves.items() if trains(k)}))
 
     def step(state: Any, windows: Array, lr: Array, decay: Array, ema: Array, number: Array, key: Array) -> Any:
         key = jax.random.fold_in(key, number)
@@ -88,8 +97,8 @@ def _compiled(key: _Key) -> Compiled:
 
         (value, others), gradients = jax.value_and_grad(objective, has_aux=True)(ours)
         norm = global_norm(gradients)
-        if config.train.clip:
-            shrink = jnp.minimum(1.0, config.train.clip / (norm + 1e-12))
+        if most:
+            shrink = jnp.minimum(1.0, most / (norm + 1e-12))
             gradients = {k: g * shrink for k, g in gradients.items()}
         towards, optimizer = direction.update(gradients, state["optimizer"], ours)
         params = {**apply(ours, towards, rates, lr, decay), **rest}  # type: ignore[arg-type]
@@ -112,6 +121,11 @@ def _compiled(key: _Key) -> Compiled:
         count = windows.shape[0]
         return squares.mean(), sum(jnp.sum(jnp.square(x / count)) for x in total.values())  # type: ignore[return-value]
 
+    def norms(params: Any, extra: Any, number: Array, windows: Array) -> dict[str, Array]:
+        gradients = jax.grad(lambda p: loss(p, extra, number, windows, None)[0])(params)
+        seen = decoder.norms(_seen(config, hooks, params, extra, number), windows[:, :-1])
+        return {**seen, **{f"gradient/{k}": v for k, v in norms_by_kind(gradients, leaves).items()}}
+
     return Compiled(
         decoder,
         leaves,
@@ -119,12 +133,15 @@ def _compiled(key: _Key) -> Compiled:
         jax.jit(step, donate_argnums=(0,)),
         jax.jit(evaluate),
         jax.jit(gradient_norms),
+        jax.jit(norms),
         loss,
     )
 
 
-def decoder_of(config: Config) -> Decoder:
-    """The decoder with the parts that the interventions of a run put in; ArgumentError where two put in the same."""
+def decoder_of(config: Config) -> Decoder | Lstm:
+    """The model; a decoder with the parts that interventions put in, ArgumentError where two put in the same."""
+    if config.model.kind == "lstm":
+        return Lstm(config)
     parts, owner = Parts(), {}
     for made, settings in chosen(config):
         if made.parts is not None:
@@ -134,11 +151,11 @@ def decoder_of(config: Config) -> Decoder:
                     raise ArgumentError(f"'{owner[name]}' and '{made.name}' cannot be in one run: both set '{name}'")
                 owner[name] = made.name
             parts = after
-    return Decoder(config, parts)
+    return (UnitDecoder if config.parameterisation == "unit" else Decoder)(config, parts)
 
 
-def leaves_of(decoder: Decoder) -> dict[str, Leaf]:
-    """The arrays of a decoder by name, with those of interventions."""
+def leaves_of(decoder: Decoder | Lstm) -> dict[str, Leaf]:
+    """The arrays of a model by name, with those of interventions."""
     leaves = decoder.leaves()
     for made, settings in chosen(decoder.config):
         if made.leaves is not None:
@@ -146,16 +163,21 @@ def leaves_of(decoder: Decoder) -> dict[str, Leaf]:
     return leaves
 
 
-def _loss_of(config: Config, decoder: Decoder, hooks: Any) -> Callable[..., Any]:
+def _seen(config: Config, hooks: Any, params: Any, extra: Any, number: Array) -> Any:
+    """The weights as the forward pass sees them: as interventions leave them, in its number format."""
+    for made, settings in hooks:
+        if made.weights is not None:
+            params = made.weights(params, extra, number, config, settings)
+    if config.train.dtype == "bfloat16":
+        params = {k: v.astype(jnp.bfloat16) for k, v in params.items()}
+    return params
+
+
+def _loss_of(config: Config, decoder: Decoder | Lstm, hooks: Any) -> Callable[..., Any]:
     """loss(params, extra, step, windows, key) -> (loss trained on, others); without a key the validation loss."""
-    half = config.train.dtype == "bfloat16"
 
     def loss(params: Any, extra: Any, number: Array, windows: Array, key: Array | None) -> Any:
-        for made, settings in hooks:
-            if made.weights is not None:
-                params = made.weights(params, extra, number, config, settings)
-        if half:
-            params = {k: v.astype(jnp.bfloat16) for k, v in params.items()}
+        params = _seen(config, hooks, params, extra, number)
         for made, settings in hooks:
             if made.objective is not None:
                 value, losses = made.objective(decoder, params, windows, key, config, settings)

@@ -116,7 +116,7 @@ def training_flop(config: Config) -> float:
 def name_of(config: Config) -> str:
     """A short name: width, layers, tokens, rate, seed, and the id."""
     m, t = config.model, config.resolved().train
-    more = "".join(f"-{name}" for name in config.interventions)
+    more = "".join(f"-{name}" for name in (*((m.kind,) if m.kind != "transformer" else ()), *config.interventions))
     size, tokens = (format_number(float(x), "tokens", 3, show_unit=False) for x in (n_of(config), config.tokens))
     return f"{size}-{tokens}-w{m.width}-l{m.layers}-lr{t.lr:.3g}-s{config.seed}{more}-{config.id[:6]}".replace(" ", "")
 
@@ -333,7 +333,7 @@ def stem_id(config: Config) -> str:
 
     r = config.resolved()
     train = msgspec.structs.replace(
-        r.train, steps=1, schedule="constant", cooldown=0.0, end=0.0, evaluations=0, noise=0
+        r.train, steps=1, schedule="constant", cooldown=0.0, end=0.0, evaluations=0, noise=0, norms=0
     )
     bare = msgspec.structs.replace(r, train=train)
     return "stem-" + hashlib.sha256(msgspec.json.encode(bare, order="deterministic")).hexdigest()[:12]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +21,10 @@ from ._leaf import first_values
 from ._settings import Config
 from ._step import Compiled, compiled
 from ._text import Corpus
+from ._tokenizer import Tokenizer
 from .interventions import chosen, stages_of
 
-__all__ = ["Training", "corpora_of", "short_name"]
+__all__ = ["Training", "corpora_of", "short_name", "tokenizer_of"]
 
 Log = Callable[[int, Mapping[str, float]], None]
 WINDOWS = 32  # validation windows of a pass
@@ -32,13 +34,18 @@ def corpora_of(config: Config) -> tuple[Corpus, ...]:
     """The texts of a run, in the order of its domains."""
     from ._text import corpus
 
-    domains = list(config.data.domains)
-    if config.data.tokenizer == "bytes":
-        return tuple(corpus(name) for name in domains)
-    from ._tokenizer import train_tokenizer
+    made = tokenizer_of(config)
+    return tuple(corpus(name, tokenizer=made) for name in config.data.domains)
 
-    made = train_tokenizer([corpus(name) for name in domains], config.vocabulary)
-    return tuple(corpus(name, tokenizer=made) for name in domains)
+
+def tokenizer_of(config: Config) -> Tokenizer:
+    """The tokenizer of a run: bytes, or pairs learnt from the training parts of its domains."""
+    from ._text import corpus
+    from ._tokenizer import BYTES, train_tokenizer
+
+    if config.data.tokenizer == "bytes":
+        return BYTES
+    return train_tokenizer([corpus(name) for name in config.data.domains], config.vocabulary)
 
 
 @dataclass
@@ -73,6 +80,7 @@ class Training:
         self._mean = _Mean()
         self._waiting: Any = None
         self._held: dict[str, np.ndarray] = {}
+        self._bytes: dict[str, float] = {}
         self.told: list[tuple[int, dict[str, float]]] | None = None
         self.for_others: frozenset[int] = frozenset()
         self._enter(0)
@@ -132,7 +140,7 @@ class Training:
         """Train to step `until`, by default to the end; gives each step that is done, so that the caller may stop."""
         key = jax.random.key(self.config.seed)
         decay, ema = self.config.train.weight_decay, self._ema()
-        marks, noise = self.marks(), self._noise_marks()
+        marks, noise, norms = self.marks(), self._noise_marks(), evenly(self.steps, self.config.train.norms)
         revisions = self._revisions()
         begun = time.perf_counter()
         while self.step < (self.steps if until is None else until) and not self.diverged:
@@ -152,6 +160,8 @@ class Training:
                 self._tell(rate)
             if self.step in noise:
                 self.log(self.step, self._noise())
+            if self.step in norms:
+                self.log(self.step, self._norms())
             if self.step in marks or self.step in self.for_others:
                 self._settle()
                 found = self.evaluate()
@@ -230,7 +240,31 @@ class Training:
         found = self.losses(self.state["params"], "val")
         if self.state["ema"]:
             found |= self.losses(self.state["ema"], "val/ema")
+        return found | self._bits_per_byte(found)
+
+    def _bits_per_byte(self, losses: Mapping[str, float]) -> dict[str, float]:
+        """Each of these validation losses in bits a byte: nats a token, over ln 2 and the bytes of a token.
+
+        Over several domains the bytes of a token are, as the loss is, a mean by weight.
+        """
+        weights = self.now.data.domains
+        each = {name: self._bytes_of_token(text) for name, text in zip(self.config.data.domains, self.corpora)}
+        whole = sum(each[d] * weights.get(d, 0.0) for d in each) / sum(weights.get(d, 0.0) for d in each)
+        found = {}
+        for name in ("val", "val/ema"):
+            places = {name: whole, **{f"{name}/{short_name(d)}": size for d, size in each.items()}}
+            found |= {f"{at}/bits_per_byte": losses[f"{at}/loss"] / math.log(2) / size
+                      for at, size in places.items() if f"{at}/loss" in losses}  # fmt: skip
         return found
+
+    def _bytes_of_token(self, corpus: Corpus) -> float:
+        """Bytes of a token, the mean over all that are predicted in validation; a separator is one byte."""
+        if corpus.tokenizer == "bytes":
+            return 1.0
+        if corpus.name not in self._bytes:
+            lengths = np.array([len(text) for text in tokenizer_of(self.config).texts])
+            self._bytes[corpus.name] = float(lengths[self._windows(corpus)[:, 1:]].mean())
+        return self._bytes[corpus.name]
 
     def losses(self, params: Mapping[str, Any], name: str, functions: Compiled | None = None) -> dict[str, float]:
         """Validation losses with these parameters, as `evaluate` gives them under "val", by the stage's functions."""
@@ -243,13 +277,17 @@ class Training:
             whole += value * self.now.data.domains.get(domain, 0.0) / total
         return {f"{name}/loss": whole, **(found if len(domains) > 1 else {})}
 
+    def _windows(self, corpus: Corpus) -> np.ndarray:
+        """The windows of a text that are for validation, (held, sequence + 1)."""
+        if corpus.name not in self._held:
+            self._held[corpus.name] = held_windows(corpus, self.now.data.sequence, self.config.data.held)
+        return self._held[corpus.name]
+
     def loss_on(
         self, corpus: Corpus, params: Mapping[str, Any] | None = None, functions: Compiled | None = None
     ) -> float:
         """Mean validation loss on a text, in nats a token."""
-        if corpus.name not in self._held:
-            self._held[corpus.name] = held_windows(corpus, self.now.data.sequence, self.config.data.held)
-        windows = self._held[corpus.name]
+        windows = self._windows(corpus)
         params = self.state["params"] if params is None else params
         evaluate = (functions or self.functions).evaluate
         total = 0.0
@@ -263,6 +301,12 @@ class Training:
         windows = self._batches[self.step]
         one, whole = self.functions.gradient_norms(self.state["params"], self.state["extra"], self.step, windows)
         return {"noise/one": float(one), "noise/batch": float(whole)}
+
+    def _norms(self) -> dict[str, float]:
+        """Sizes of activations and gradients on the next batch, by name."""
+        windows = self._batches[self.step]
+        found = self.functions.norms(self.state["params"], self.state["extra"], self.step, windows)
+        return {f"norms/{name}": float(value) for name, value in found.items()}
 
     # -- keeping --------------------------------------------------------------------------------------------------
 
