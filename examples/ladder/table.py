@@ -1,6 +1,7 @@
-"""The ladder as the table that comes with the package: `python examples/ladder/table.py STORE... [-o FILE]`.
+"""Trained runs as the tables that come with the package: `python examples/ladder/table.py STORE... [-o FILE]`.
 
-Numbers only, a row a run, in the order of compute; what a fit needs first, then the settings that vary.
+Numbers only, a row a run, in the order of compute; what a fit needs first, then the settings that vary. `--points` gives
+a row for each measurement of validation loss and gradient noise instead.
 """
 
 from __future__ import annotations
@@ -25,8 +26,12 @@ COLUMNS = {
     "width": "model.width",
     "heads": "model.heads",
     "schedule": "train.schedule",
+    "parameterisation": "parameterisation",
+    "intervention": "intervention",
     "seed": "seed",
 }
+NOT_LOSSES = ("val/ema", "val/bits_per_byte")
+POINTS = {"val/loss": "loss", "noise/one": "noise_one", "noise/batch": "noise_batch"}
 
 
 def rows_of(store: Path) -> list[dict[str, object]]:
@@ -34,13 +39,35 @@ def rows_of(store: Path) -> list[dict[str, object]]:
     found = []
     with Store(store, create=False) as kept:
         for run in kept.logged():
-            config = run.config
-            (domain,) = [k.rpartition(".")[2] for k in config if k.startswith("data.domains.")]
+            config = {**run.config, "intervention": intervention(run.config)}
+            domains = [k.rpartition(".")[2] for k, v in config.items() if k.startswith("data.domains.") and v]
             group = "seeds" if store.stem == "ladder" and config["seed"] else store.stem
-            row = {"run": config["id"], "group": group, "domain": domain}
+            row = {"run": config["id"], "group": group, "domain": "+".join(domains)}
             row |= {name: config[setting] for name, setting in COLUMNS.items()}
-            row |= {"loss": run.final.get("val/loss"), "seconds": round(run.final["seconds"], 1), "state": run.state}
-            found.append(row)
+            others = {k.removeprefix("val/").replace("/", "_"): v for k, v in sorted(run.final.items())
+                      if k.startswith("val/") and k != "val/loss" and not k.startswith(NOT_LOSSES)}  # fmt: skip
+            row |= {"loss": run.final.get("val/loss"), **others}
+            found.append({**row, "seconds": round(run.final["seconds"], 1), "state": run.state})
+    return found
+
+
+def intervention(config: dict[str, object]) -> str:
+    """Which intervention a run has: the name of it, and of quantised ones, whether already in training; "none"."""
+    names = sorted({k.split(".")[1] for k in config if k.startswith("interventions.")})
+    if names == ["quantisation"]:
+        return "quantised in training" if config["interventions.quantisation.during"] else "quantised after"
+    return "+".join(names) or "none"
+
+
+def points_of(store: Path) -> list[dict[str, object]]:
+    """A dictionary for each measurement of a run's validation loss, with the gradient noise measured there."""
+    found = []
+    with Store(store, create=False) as kept:
+        for run in kept.logged():
+            curves = run.curves().filter(pl.col("metric").is_in(list(POINTS)))
+            wide = curves.pivot("metric", index="step", values="value").rename(POINTS).sort("step")
+            settings = {k: run.config[COLUMNS[k]] for k in ("batch", "lr")}
+            found += [{"run": run.config["id"], **settings, **row} for row in wide.iter_rows(named=True)]
     return found
 
 
@@ -48,12 +75,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stores", nargs="+", type=Path)
     parser.add_argument("-o", "--output", type=Path, default=TABLE)
+    parser.add_argument("--points", action="store_true", help="a row for each measurement")
     given = parser.parse_args()
-    rows = [row for store in given.stores for row in rows_of(store)]
-    frame = pl.DataFrame(rows).sort("group", "domain", "C", "lr", "batch", "seed")
+    if given.points:
+        frame = pl.DataFrame([row for store in given.stores for row in points_of(store)]).sort("batch", "lr", "step")
+    else:
+        rows = [row for store in given.stores for row in rows_of(store)]
+        frame = pl.DataFrame(rows, infer_schema_length=None).sort("group", "domain", "C", "lr", "batch", "seed")
+        frame = frame.drop(name for name in ("parameterisation", "intervention") if frame[name].n_unique() == 1)
     frame.write_csv(given.output)
-    seconds = float(frame["seconds"].sum())
-    print(json.dumps({"runs": frame.height, "core_hours": round(seconds / 3600, 2), "file": given.output.name}))
+    said = {"rows": frame.height, "file": given.output.name}
+    if "seconds" in frame.columns:
+        said["core_hours"] = round(float(frame["seconds"].sum()) / 3600, 2)
+    print(json.dumps(said))
 
 
 if __name__ == "__main__":

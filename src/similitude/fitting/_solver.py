@@ -24,7 +24,7 @@ SHRINK, GROW = 1 - np.exp(-STEP_LINEAR), np.exp(STEP_LINEAR) - 1  # the same as 
 STEP = 1.0  # largest step of any other coordinate
 RIDGE = 1e-3  # share of the damping that is not affine invariant: it only keeps a singular matrix solvable
 LEAST = 1e-9  # damping
-SIDE = 50.0  # decreases that do not add up to the way to a cut, so long as each is at most 0.98 of the one before
+SIDE = 500.0  # decreases that do not add up to the way to a cut, so long as each is at most 0.998 of the one before
 CHUNK = 60_000  # batch x runs held in one piece: small enough for the processor's cache
 Constraint = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 

@@ -50,6 +50,7 @@ _FILES = (
     "comparisons",
     "architectures",
     "design",
+    "own_runs",
 )
 Progress = Callable[[str], None]
 
