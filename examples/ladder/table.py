@@ -1,7 +1,7 @@
 """Trained runs as the tables that come with the package: `python examples/ladder/table.py STORE... [-o FILE]`.
 
-Numbers only, a row a run, in the order of compute; what a fit needs first, then the settings that vary. `--points` gives
-a row for each measurement of validation loss and gradient noise instead.
+Numbers only, a row a run, in the order of compute; what a fit needs first, then the settings that vary. `--points`
+gives a row for each measurement of validation loss and gradient noise instead.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COLUMNS = {
     "intervention": "intervention",
     "seed": "seed",
 }
-NOT_LOSSES = ("val/ema", "val/bits_per_byte")
+NOT_LOSSES = ("val/loss", "val/ema/loss")
 POINTS = {"val/loss": "loss", "noise/one": "noise_one", "noise/batch": "noise_batch"}
 
 
@@ -44,8 +44,8 @@ def rows_of(store: Path) -> list[dict[str, object]]:
             group = "seeds" if store.stem == "ladder" and config["seed"] else store.stem
             row = {"run": config["id"], "group": group, "domain": "+".join(domains)}
             row |= {name: config[setting] for name, setting in COLUMNS.items()}
-            others = {k.removeprefix("val/").replace("/", "_"): v for k, v in sorted(run.final.items())
-                      if k.startswith("val/") and k != "val/loss" and not k.startswith(NOT_LOSSES)}  # fmt: skip
+            others = {k.removeprefix("val/").removeprefix("quantised/").replace("/", "_"): v
+                      for k, v in sorted(run.final.items()) if k.endswith("/loss") and k not in NOT_LOSSES}  # fmt: skip
             row |= {"loss": run.final.get("val/loss"), **others}
             found.append({**row, "seconds": round(run.final["seconds"], 1), "state": run.state})
     return found

@@ -1,0 +1,73 @@
+"""Each intervention against the plain decoder: `python examples/ladder/interventions.py` writes interventions.json.
+
+Runs of one width and length are a pair. Two things are told of each intervention: the mean difference of loss within
+pairs, at equal width and tokens, with Student's interval; and by Chinchilla's law, fitted to each of the two, how many
+times the compute the plain decoder needs for the same loss, at the compute of the largest plain run. N in that law is
+the compute of a token over six, so that what an intervention adds to compute counts, and memory does not.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+import similitude as sim
+
+HERE = Path(__file__).resolve().parent
+LEVEL = 0.9
+PLAIN = "none"
+
+
+def main() -> None:
+    runs = sim.datasets.load("ladder", "interventions")
+    names = [n for n in dict.fromkeys(runs.labels("intervention").tolist()) if n != PLAIN]
+    found = {name: told_of(runs, name) for name in sorted(names)}
+    (HERE / "interventions.json").write_text(json.dumps(found, indent=2) + "\n")
+    for name, told in found.items():
+        print(name, told["difference"], told["multiple"], told["verdict"])
+
+
+def told_of(runs: sim.Runs, name: str) -> dict[str, object]:
+    """What the runs say of one intervention against none; low-rank tuning against training on its text alone."""
+    plain = cells(runs.where(intervention=PLAIN, domain="english" if name == "lora" else "python"))
+    other = cells(runs.where(intervention=name), loss="int4_loss" if name == "quantised after" else "loss")
+    both = sorted(plain.keys() & other.keys())
+    gaps = np.array([other[c]["loss"] - plain[c]["loss"] for c in both])
+    half = stats.t.ppf((1 + LEVEL) / 2, len(gaps) - 1) * gaps.std(ddof=1) / np.sqrt(len(gaps))
+    by_length = {f"{d:.0f}": float(np.mean([g for g, c in zip(gaps, both) if c[1] == d])) for d in {c[1] for c in both}}
+    told = {
+        "runs": len(both),
+        "parameters": float(np.mean([other[c]["N"] / plain[c]["N"] for c in both])),
+        "compute": float(np.mean([other[c]["C"] / plain[c]["C"] for c in both])),
+        "difference": [float(gaps.mean()), float(gaps.mean() - half), float(gaps.mean() + half)],
+        "difference_by_length": dict(sorted(by_length.items(), key=lambda item: float(item[0]))),
+        "ahead": int(np.sum(gaps < 0)),
+    }
+    pair = {k: np.array([cell[c][k] for cell in (plain, other) for c in both]) for k in ("D", "C", "loss")}
+    pair = {"N": pair.pop("C") / (6 * pair["D"]), **pair}
+    which = [PLAIN] * len(both) + [name] * len(both)
+    table = sim.read_runs({**pair, "intervention": which, "cell": [f"{w:.0f} {d:.0f}" for w, d in both] * 2})
+    compared = sim.compare(table, by="intervention", against=PLAIN, blocks="cell", law="chinchilla", level=LEVEL)
+    largest = max(plain[c]["C"] for c in both)
+    gap = min(compared.pairs[0].gaps, key=lambda g: abs(np.log(g.at / largest)))
+    return {
+        **told,
+        "at": gap.at,
+        "multiple": [gap.multiple.value, gap.multiple.low, gap.multiple.high],
+        "wins": gap.wins,
+        "verdict": compared.pairs[0].verdict,
+    }
+
+
+def cells(runs: sim.Runs, loss: str = "loss") -> dict[tuple[float, float], dict[str, float]]:
+    """Runs by width and tokens."""
+    columns = {k: runs.column(loss if k == "loss" else k).tolist() for k in ("width", "D", "N", "C", "loss")}
+    rows = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
+    return {(r["width"], r["D"]): r for r in rows}
+
+
+if __name__ == "__main__":
+    main()
