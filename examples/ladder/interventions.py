@@ -1,9 +1,9 @@
 """Each intervention against the plain decoder: `python examples/ladder/interventions.py` writes interventions.json.
 
 Runs of one width and length are a pair. Two things are told of each intervention: the mean difference of loss within
-pairs, at equal width and tokens, with Student's interval; and by Chinchilla's law, fitted to each of the two, how many
-times the compute the plain decoder needs for the same loss, at the compute of the largest plain run. N in that law is
-the compute of a token over six, so that what an intervention adds to compute counts, and memory does not.
+pairs, at equal width and tokens, with Student's interval; and what Chinchilla's law, fitted to each of the two, says of
+both at the compute of the largest plain run and of ten such runs. N in that law is the compute of a token over six, so
+that what an intervention adds to compute counts, and memory does not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import similitude as sim
 
 HERE = Path(__file__).resolve().parent
 LEVEL = 0.9
-PLAIN = "none"
+PLAIN = "plain"
 
 
 def main() -> None:
@@ -27,11 +27,11 @@ def main() -> None:
     found = {name: told_of(runs, name) for name in sorted(names)}
     (HERE / "interventions.json").write_text(json.dumps(found, indent=2) + "\n")
     for name, told in found.items():
-        print(name, told["difference"], told["multiple"], told["verdict"])
+        print(name, told["difference"], told["at"])
 
 
 def told_of(runs: sim.Runs, name: str) -> dict[str, object]:
-    """What the runs say of one intervention against none; low-rank tuning against training on its text alone."""
+    """What the runs say of one intervention against the plain decoder; low-rank tuning against training on its text alone."""
     plain = cells(runs.where(intervention=PLAIN, domain="english" if name == "lora" else "python"))
     other = cells(runs.where(intervention=name), loss="int4_loss" if name == "quantised after" else "loss")
     both = sorted(plain.keys() & other.keys())
@@ -46,20 +46,21 @@ def told_of(runs: sim.Runs, name: str) -> dict[str, object]:
         "difference_by_length": dict(sorted(by_length.items(), key=lambda item: float(item[0]))),
         "ahead": int(np.sum(gaps < 0)),
     }
-    pair = {k: np.array([cell[c][k] for cell in (plain, other) for c in both]) for k in ("D", "C", "loss")}
-    pair = {"N": pair.pop("C") / (6 * pair["D"]), **pair}
-    which = [PLAIN] * len(both) + [name] * len(both)
-    table = sim.read_runs({**pair, "intervention": which, "cell": [f"{w:.0f} {d:.0f}" for w, d in both] * 2})
-    compared = sim.compare(table, by="intervention", against=PLAIN, blocks="cell", law="chinchilla", level=LEVEL)
-    largest = max(plain[c]["C"] for c in both)
-    gap = min(compared.pairs[0].gaps, key=lambda g: abs(np.log(g.at / largest)))
-    return {
-        **told,
-        "at": gap.at,
-        "multiple": [gap.multiple.value, gap.multiple.low, gap.multiple.high],
-        "wins": gap.wins,
-        "verdict": compared.pairs[0].verdict,
-    }
+    laws = [law_of(cell, both) for cell in (plain, other)]
+    n, d = (max(plain[c][k] if k == "D" else plain[c]["C"] / (6 * plain[c]["D"]) for c in both) for k in ("N", "D"))
+    told["at"] = {}
+    for times in (1, 10):  # of the largest plain run's compute, N and D growing alike
+        a, b = (fit.predict(N=n * times**0.5, D=d * times**0.5, level=LEVEL) for fit in laws)
+        told["at"][times] = {which: [p.value, p.low, p.high] for which, p in ((PLAIN, a), (name, b))}
+    return told
+
+
+def law_of(cell: dict[tuple[float, float], dict[str, float]], both: list[tuple[float, float]]) -> sim.Fit:
+    """Chinchilla's law through the runs of one kind."""
+    columns = {k: np.array([cell[c][k] for c in both]) for k in ("C", "D", "loss")}
+    return sim.fit(
+        sim.laws.chinchilla, sim.read_runs({"N": columns.pop("C") / (6 * columns["D"]), **columns}, check=False)
+    )
 
 
 def cells(runs: sim.Runs, loss: str = "loss") -> dict[tuple[float, float], dict[str, float]]:

@@ -52,11 +52,11 @@ def rows_of(store: Path) -> list[dict[str, object]]:
 
 
 def intervention(config: dict[str, object]) -> str:
-    """Which intervention a run has: the name of it, and of quantised ones, whether already in training; "none"."""
+    """Which intervention a run has: the name of it, and of quantised ones, whether already in training; "plain" without."""
     names = sorted({k.split(".")[1] for k in config if k.startswith("interventions.")})
     if names == ["quantisation"]:
         return "quantised in training" if config["interventions.quantisation.during"] else "quantised after"
-    return "+".join(names) or "none"
+    return "+".join(names) or "plain"
 
 
 def points_of(store: Path) -> list[dict[str, object]]:
