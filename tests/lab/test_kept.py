@@ -154,6 +154,15 @@ def test_a_schedule_from_a_start_is_that_of_the_steps_from_there_and_states_are_
 # -- told to end ----------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C means what it does in a terminal, also where the tests run in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_in_a_program_s_own_training_writes_the_state_first(tiny, tmp_path):
     config = config_from(tiny(30))
 
@@ -170,6 +179,7 @@ def test_ctrl_c_in_a_program_s_own_training_writes_the_state_first(tiny, tmp_pat
     assert _points(_run(tmp_path / "runs.db", config.id)) == _points(sim.lab.train(config))
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_worker_told_to_end_and_a_driver_interrupted_leave_a_state_and_no_process(tiny, tmp_path):
     """SIGTERM to a worker, then Ctrl-C to its driver: without a word their states would be those of 20 s ago."""
     script, store = tmp_path / "driver.py", tmp_path / "runs.db"
