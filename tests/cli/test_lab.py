@@ -95,3 +95,31 @@ def test_a_run_s_noise_scale_is_shown_with_its_interval(run, file, tmp_path):
     noise = sum((s - b) / (1 - 1 / 4) for s, b in zip(one, whole, strict=True))
     assert shown["noise_scale"]["value"]["value"] == pytest.approx(noise / gradient)
     assert "Gradient noise scale" in run("lab", "show", "").out
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_an_executor_made_for_the_command_is_shut_down_by_it(run, file, monkeypatch, fails):
+    from concurrent.futures import ThreadPoolExecutor
+
+    import similitude.lab
+    from similitude import _plugins
+    from similitude._errors import DataError
+
+    made: list[ThreadPoolExecutor] = []
+
+    def make():
+        made.append(ThreadPoolExecutor(1))
+        return made[0]
+
+    def trained(ladder, *, executor, **options):
+        assert executor.submit(len, "abc").result() == 3
+        if fails:
+            raise KeyboardInterrupt
+        raise DataError("no run is there")
+
+    monkeypatch.setattr(_plugins, "load", lambda group, name: make if name == "mine" else None)
+    monkeypatch.setattr(similitude.lab, "run", trained)
+    assert run("lab", "run", file, "--executor", "mine").code == (130 if fails else 3)
+    with pytest.raises(RuntimeError, match="shutdown"):
+        made[0].submit(len, "abc")
+    assert "no package adds it" in run("lab", "run", file, "--executor", "other").err

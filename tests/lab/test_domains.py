@@ -15,7 +15,7 @@ from lab.packages import compress, need_packages, write_package
 from similitude._errors import ArgumentError, DataError
 from similitude.lab import _sources
 from similitude.lab._documents import FINDERS, plain_manual
-from similitude.lab._domains import domain, domain_names, read_documents
+from similitude.lab._domains import Domain, TextSource, domain, domain_names, read_documents
 from similitude.lab._lzw import decode_lzw
 from similitude.lab._packages import read_members
 from similitude.lab._sources import Source, debian_mirrors, find_source
@@ -39,8 +39,11 @@ def test_declarations_are_whole(name):
     assert entry.sources
     for source in entry.sources:
         assert source.finder in FINDERS
-        assert re.compile(source.inside).pattern.startswith("^usr/")
         assert re.fullmatch("[0-9a-f]{64}", source.package.sha256)
+        if not source.package.pool:
+            assert re.search("/[0-9a-f]{40}/", source.package.urls[0])  # a commit, whose files do not change
+            continue
+        assert re.compile(source.inside).pattern.startswith("^usr/")
         assert source.package.addresses[-1].startswith("https://snapshot.debian.org/archive/debian/2")
         assert source.package.addresses[-1].endswith("/" + source.package.file)
 
@@ -48,6 +51,19 @@ def test_declarations_are_whole(name):
 def test_an_unknown_domain_is_named_with_those_there_are():
     with pytest.raises(ArgumentError, match=r"no text domain 'pyton'; .*did you mean 'python'"):
         domain("pyton")
+
+
+def test_a_file_of_its_own_address_is_cut_into_sections(monkeypatch, tmp_path):
+    speeches = [f"SPEAKER {i}:\n{'word ' * (40 + i)}\n\n" for i in range(100)]
+    text = "".join(speeches).encode()
+    (tmp_path / "lab").mkdir()
+    (tmp_path / "lab" / "plays.txt").write_bytes(text)
+    monkeypatch.setenv("SIMILITUDE_DATA", str(tmp_path))
+    file = Source(urls=("https://example.org/input.txt",), sha256=hashlib.sha256(text).hexdigest(), name="plays.txt")
+    entry = Domain("plays", "Plays", "public domain", "", (TextSource(file, "sections", ""),))
+    found = [document.text for document in read_documents(entry, download=False)]
+    assert b"".join(found) == text
+    assert all(4096 <= len(part) < 4096 + 800 and part.endswith(b"\n\n") for part in found[:-1])
 
 
 # -- packages ---------------------------------------------------------------------------------------------------------

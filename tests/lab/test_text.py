@@ -15,10 +15,10 @@ import pytest
 from lab.packages import need_packages
 from similitude._errors import ArgumentError, DataError
 from similitude.lab import _text
-from similitude.lab._documents import Document
+from similitude.lab._documents import SECTION, Document, sections
 from similitude.lab._kept import keep_arrays
 from similitude.lab._overlap import LONGEST_PASSAGE, SHINGLE, shares_text
-from similitude.lab._own_text import MANY_FILES, SECTION, sections
+from similitude.lab._own_text import MANY_FILES
 from similitude.lab._split import FEWEST, normalise, split_documents
 from similitude.lab._text import corpus
 

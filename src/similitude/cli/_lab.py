@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,8 @@ from similitude.cli._output import check_target, note, print_json, print_text, w
 from similitude.cli._progress import counted, working
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from similitude.lab import Ladder, Outlook
     from similitude.runs._logged import LoggedRun
 
@@ -32,6 +36,9 @@ Examples:
 
 A run that is in the store is not trained again; a run that was interrupted goes on from its last checkpoint. With a
 table [fit] in the ladder, its law is fitted when all runs are there.
+
+Runs that are trained K --together differ in learning rate, seed and weight decay alone. That is for a GPU or TPU which
+one of them leaves idle; losses are those of single runs up to rounding, and 'lab show' says K of each.
 """
 
 _store = click.option("--store", metavar="FILE", help="The store of runs.  [default: the ladder's, else similitude.db]")
@@ -49,6 +56,9 @@ def command() -> None:
 @_workers
 @click.option("--limit", type=float, metavar="SECONDS", help="Put a run aside after so long; it can be gone on with.")
 @click.option("--retries", type=click.IntRange(min=0), default=3, show_default=True, help="Tries after an error.")
+@click.option(
+    "--together", type=click.IntRange(min=1), default=1, metavar="K", help="Train runs K at a time in one step."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be trained: parameters, FLOP, time and memory.")
 @click.option("--executor", metavar="NAME", help="Workers of another package, see 'similitude plugins'.")
 @click.option("--no-fit", is_flag=True, help="Train only.")
@@ -61,6 +71,7 @@ def run_(
     workers: int | None,
     limit: float | None,
     retries: int,
+    together: int,
     dry_run: bool,
     executor: str | None,
     no_fit: bool,
@@ -78,7 +89,8 @@ def run_(
     if dry_run:
         found = outlook(made, workers=workers)
         return print_json(found.to_dict()) if as_json else print_text(found.view())
-    found = _trained(made, workers, limit, retries, executor, as_json)
+    with _executor(executor) as pool:
+        found = _trained(made, pool, as_json, workers=workers, limit=limit, retries=retries, together=together)
     results: dict[str, Any] = {"ladder": found.to_dict()}
     if not as_json:
         print_text(found.view())
@@ -102,22 +114,30 @@ def _law(ladder: Ladder) -> Any:
     return get(str(ladder.fit["law"])) if "law" in ladder.fit else None
 
 
-def _trained(
-    ladder: Ladder, workers: int | None, limit: float | None, retries: int, executor: str | None, quiet: bool
-) -> Outlook:
+@contextmanager
+def _executor(name: str | None) -> Iterator[Executor | None]:
+    """The executor that a package adds, shut down in the end; its workers are not waited for where something failed."""
+    if name is None:
+        yield None
+        return
+    from similitude._plugins import load
+
+    made = load("similitude.executors", name)
+    if made is None:
+        raise ArgumentError(f"--executor {name}: no package adds it; 'similitude plugins' lists those there are")
+    pool: Executor = made()
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False)
+        raise
+    pool.shutdown()
+
+
+def _trained(ladder: Ladder, executor: Executor | None, quiet: bool, **options: Any) -> Outlook:
     from similitude.lab import run
     from similitude.lab._outlook import time_text
 
-    made: Any = None
-    if executor is not None:
-        from similitude._plugins import load
-
-        made = load("similitude.executors", executor)
-        if made is None:
-            raise ArgumentError(
-                f"--executor {executor}: no package adds it; 'similitude plugins' lists those there are"
-            )
-        made = made()
     with counted(f"training {ladder.name}", len(ladder)) as bar:
 
         def told(sentence: str) -> None:
@@ -130,12 +150,10 @@ def _trained(
 
         return run(
             ladder,
-            workers=workers,
-            limit=limit,
-            retries=retries,
-            executor=made,
+            executor=executor,
             told=told,
             tick=tick if sys.stderr.isatty() else None,
+            **options,
         )
 
 
@@ -180,7 +198,7 @@ def show(run: str, store: str, page: str | None, as_json: bool) -> None:
 
     check_target(page)
     logged = _found(run, store)
-    found, noise = card(logged), _noise(logged)
+    found, noise = card(logged, store=store), _noise(logged)
     write_page([found, *noise], page)
     if as_json:
         return print_json({**found.to_dict(), **({"noise_scale": noise[0].to_dict()} if noise else {})})

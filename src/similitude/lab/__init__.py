@@ -13,7 +13,7 @@ from similitude.lab._ladder import Ladder, ladder_from, read_ladder
 from similitude.lab._outlook import Outlook, outlook
 from similitude.lab._results import runs_of
 from similitude.lab._run import run
-from similitude.lab._settings import Config, DataSettings, ModelSettings, TrainSettings, config_from
+from similitude.lab._settings import Config, DataSettings, ModelSettings, StartSettings, TrainSettings, config_from
 from similitude.lab._train import train
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Ladder",
     "ModelSettings",
     "Outlook",
+    "StartSettings",
     "TrainSettings",
     "card",
     "config_from",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from similitude._digits import format_number
 from similitude._result import Result
 from similitude._view import Axis, Column, Figure, Line, Points, Section, Table, Text
 from similitude.runs import LoggedRun, curve_of
+
+from ._start import KeptState, kept_states
+from ._train import checkpoints_of
 
 __all__ = ["Card", "card"]
 
@@ -22,9 +26,10 @@ NORMS = {
 
 @dataclass(frozen=True)
 class Card(Result):
-    """A run with its settings, its last measurements and its curves; made by `sim.lab.card`."""
+    """A run with its settings, its last measurements, its curves and the states it kept; made by `sim.lab.card`."""
 
     run: LoggedRun
+    kept: tuple[KeptState, ...] = ()
 
     def __repr__(self) -> str:
         loss = self.run.final.get("val/loss")
@@ -48,6 +53,7 @@ class Card(Result):
             Table("What it reached", ("", Column("value", digits=5)), whole),
             *self._figures(names),
             *self._norms(names),
+            *self._states(),
             Table("Settings", ("setting", "value"), settings),
         ]
         if run.state == "diverged":
@@ -84,6 +90,18 @@ class Card(Result):
                 found.append(Figure(title, Axis("Step"), Axis(axis), lines, name=f"norms-{parts[0]}"))
         return found
 
+    def _states(self) -> list[Table]:
+        """The states kept, and how to begin from one."""
+        if not self.kept:
+            return []
+        rows = [(state.step, f"{state.size / 1e6:.1f} MB", str(state.path)) for state in self.kept]
+        last = f'start = {{run = "{self.run.config.get("id")}", step = {self.kept[-1].step}}}'
+        note = (
+            f"A run begins from one with {last} and a length beyond that step; its schedule is that of the steps from "
+            "there."
+        )
+        return [Table("States kept", ("step", "size", "file"), rows, note)]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON, curves with them."""
         curves = self.run.curves()
@@ -98,6 +116,7 @@ class Card(Result):
             "settings": dict(self.run.config),
             "final": dict(self.run.final),
             "curves": points,
+            "kept": [{"step": s.step, "bytes": s.size, "file": str(s.path)} for s in self.kept],
         }
 
 
@@ -111,11 +130,13 @@ def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) else None
 
 
-def card(run: LoggedRun) -> Card:
-    """A run of the lab as a page.
+def card(run: LoggedRun, *, store: str | Path | None = None) -> Card:
+    """A run of the lab as a page, with the states it kept beside its store where that is given.
 
     >>> import similitude as sim
     >>> sim.lab.card(sim.lab.train({"train": {"steps": 10}}))  # doctest: +SKIP
     Card(119K-20.5K-w64-l2-lr0.003-s0-0f1e2d: finished, loss 3.1234)
     """
-    return Card(run)
+    if store is None:
+        return Card(run)
+    return Card(run, kept_states(checkpoints_of(store), str(run.config.get("id"))))

@@ -13,7 +13,7 @@ from similitude._errors import DataError
 
 from ._lzw import decode_lzw
 
-__all__ = ["FINDERS", "Document", "plain_manual"]
+__all__ = ["FINDERS", "Document", "plain_manual", "sections"]
 
 Members = Iterable[tuple[str, bytes]]
 
@@ -29,6 +29,32 @@ def whole_files(members: Members) -> Iterator[Document]:
     """Every file is a document."""
     for name, content in members:
         yield Document(name, content)
+
+
+SECTION = 4096  # bytes: a section ends at the first blank line after so many, or, failing that, the first line end
+
+
+def cut_files(members: Members) -> Iterator[Document]:
+    """Every section of a file is a document."""
+    for document in whole_files(members):
+        yield from sections(document)
+
+
+def sections(document: Document) -> Iterator[Document]:
+    """A document cut at the first blank line after every `SECTION` bytes, or at a line end after twice as many."""
+    text, start = document.text, 0
+    while start < len(text):
+        end = _cut(text, start)
+        yield Document(f"{document.name}, byte {start}", text[start:end])
+        start = end
+
+
+def _cut(text: bytes, start: int) -> int:
+    blank = text.find(b"\n\n", start + SECTION, start + 2 * SECTION)
+    if blank >= 0:
+        return blank + 2
+    line = text.find(b"\n", start + 2 * SECTION)
+    return line + 1 if line >= 0 else len(text)
 
 
 # -- the King James Bible ---------------------------------------------------------------------------------------------
@@ -159,6 +185,7 @@ def _character(escape: re.Match[str]) -> str:
 
 FINDERS: dict[str, Callable[[Members], Iterator[Document]]] = {
     "files": whole_files,
+    "sections": cut_files,
     "chapters": chapters,
     "entries": entries,
     "pages": pages,

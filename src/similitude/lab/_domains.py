@@ -17,7 +17,10 @@ __all__ = ["Domain", "domain", "domain_names", "read_documents"]
 
 @dataclass(frozen=True, slots=True)
 class TextSource:
-    """A package, the rule (`finder`) by which documents are found in it, and which of its files (`inside`, a regex)."""
+    """A package, the rule (`finder`) by which documents are found in it, and which of its files (`inside`, a regex).
+
+    Without `inside` it is no package but the file itself.
+    """
 
     package: Source
     finder: str
@@ -44,7 +47,7 @@ def domain_names() -> tuple[str, ...]:
     """The names of the domains, sorted.
 
     >>> domain_names()
-    ('english', 'french', 'gcide', 'german', 'kernel', 'python')
+    ('english', 'french', 'gcide', 'german', 'kernel', 'python', 'shakespeare')
     """
     return tuple(sorted(_declared()))
 
@@ -62,7 +65,8 @@ def read_documents(entry: Domain, *, download: bool = True) -> Iterator[Document
     """Every document of a domain in the order of its sources, fetched where need be; DataError when one is not had."""
     for source in entry.sources:
         path = find_source(source.package, download=download)
-        yield from FINDERS[source.finder](read_members(path, source.inside))
+        members = read_members(path, source.inside) if source.inside else [(path.name, path.read_bytes())]
+        yield from FINDERS[source.finder](members)
 
 
 @cache
@@ -76,8 +80,14 @@ def _declared() -> dict[str, Domain]:
 
 
 def _domain(name: str, entry: dict, snapshot: str) -> Domain:
-    sources = tuple(
-        TextSource(Source(pool=s["pool"], sha256=s["sha256"], snapshot=snapshot), s["finder"], s["inside"])
-        for s in entry.pop("sources")
-    )
+    sources = tuple(_source(s, snapshot) for s in entry.pop("sources"))
     return Domain(name=name, sources=sources, **entry)
+
+
+def _source(entry: dict, snapshot: str) -> TextSource:
+    """A package of Debian, or a file at an address of its own."""
+    if "url" in entry:
+        file = Source(urls=(entry["url"],), sha256=entry["sha256"], name=entry["name"])
+    else:
+        file = Source(pool=entry["pool"], sha256=entry["sha256"], snapshot=snapshot)
+    return TextSource(file, entry["finder"], entry.get("inside", ""))

@@ -104,9 +104,20 @@ def ladder_from(values: Mapping[str, Any], *, where: Path | None = None, store: 
             raise DataError(f"{said} has more than {MOST:,} runs")
     if not found:
         raise DataError(f"{said} has no runs: give a table [run], tables [[sweep]], [[runs]] or [plan]")
+    _check_starts(found, said)
     runs = tuple(found.values())
     kept = Path(store) if store is not None else folder / str(values["store"]) if "store" in values else Path(STORE)
     return Ladder(name, runs, kept, str(values.get("about", "")), fit, tuple(name_of(r) for r in runs))
+
+
+def _check_starts(runs: Mapping[str, Config], said: str) -> None:
+    """DataError for a run that begins from another of the ladder at a step that one does not keep."""
+    for start in (run.start for run in runs.values() if run.start is not None and run.start.run in runs):
+        kept = runs[start.run].kept
+        if start.step not in kept:
+            steps = ", ".join(map(str, kept)) or "none"
+            raise DataError(f"{said}: start.step = {start.step}; run {start.run} of this ladder keeps (train.keep) the "
+                            f"steps: {steps}")  # fmt: skip
 
 
 def _table(values: Mapping[str, Any], name: str, said: str, known: Sequence[str]) -> dict[str, Any]:

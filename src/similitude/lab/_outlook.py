@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from similitude._errors import ArgumentError
+from similitude._errors import ArgumentError, DataError
 from similitude._result import Result
 from similitude._view import Column, Section, Table, Text
 
@@ -244,5 +245,15 @@ def leftovers(ladder: Ladder) -> None:
     """Remove states of runs that have ended."""
     done = ended(ladder)
     for path in checkpoints_of(ladder.store).glob("*.safetensors"):
-        if path.stem in done:
+        if path.stem in done or (path.stem.startswith("together-") and _of(path) <= done):
             path.unlink(missing_ok=True)
+
+
+def _of(path: Path) -> set[str]:
+    """Ids of the runs whose states are in one file; none where it is damaged."""
+    from ._checkpoint import read_checkpoint
+
+    try:
+        return set(read_checkpoint(path)[1].get("ids", ()))
+    except DataError:
+        return set()

@@ -9,13 +9,12 @@ from pathlib import Path
 
 from similitude._errors import DataError
 
-from ._documents import Document
+from ._documents import Document, sections
 from ._split import normalise
 
 __all__ = ["read_own_text"]
 
 MANY_FILES = 20  # with fewer, files are cut into sections, else a validation part could be one file or none
-SECTION = 4096  # bytes: a section ends at the first blank line after so many, or, failing that, the first line end
 
 
 def read_own_text(path: Path) -> tuple[list[Document], str]:
@@ -35,23 +34,6 @@ def read_own_text(path: Path) -> tuple[list[Document], str]:
     if len(documents) < MANY_FILES:
         documents = [section for document in documents for section in sections(document)]
     return documents, digest.hexdigest()
-
-
-def sections(document: Document) -> Iterator[Document]:
-    """A document cut at the first blank line after every `SECTION` bytes, or at a line end after twice as many."""
-    text, start = document.text, 0
-    while start < len(text):
-        end = _cut(text, start)
-        yield Document(f"{document.name}, byte {start}", text[start:end])
-        start = end
-
-
-def _cut(text: bytes, start: int) -> int:
-    blank = text.find(b"\n\n", start + SECTION, start + 2 * SECTION)
-    if blank >= 0:
-        return blank + 2
-    line = text.find(b"\n", start + 2 * SECTION)
-    return line + 1 if line >= 0 else len(text)
 
 
 def _files(path: Path) -> Iterator[tuple[str, Path]]:

@@ -30,6 +30,7 @@ def run(
     executor: Executor | None = None,
     retries: int = 3,
     limit: float | None = None,
+    together: int = 1,
     told: Callable[[str], None] = lambda sentence: None,
     tick: Callable[[Outlook], None] | None = None,
 ) -> Outlook:
@@ -43,10 +44,14 @@ def run(
         Processes of one thread each; all cores by default.
     executor
         A `concurrent.futures.Executor` to use instead, such as Dask's `Client.get_executor()`; the store must be on a
-        disk its workers share.
+        disk its workers share. It is the caller's to shut down.
     retries, limit
         How often a run is tried again after an error; seconds a run may take, after which it is put aside and can be
         gone on with.
+    together
+        So many runs that differ in learning rate, seed and weight decay alone are trained as one, in vectorised steps:
+        for a device that one of them leaves idle. Losses are those of the runs alone up to rounding; the store says of
+        each with how many it was trained. Their memory adds up.
     told, tick
         Hear a sentence about each run that ended; the outlook now and then.
 
@@ -63,22 +68,30 @@ def run(
     else:
         made = (ladder_from if isinstance(ladder, Mapping) else read_ladder)(ladder, store=store)  # type: ignore[arg-type]
     count = workers_by_default() if workers is None else workers
+    if together < 1:
+        raise ArgumentError(f"together = {together}; expected 1 or more runs")
     if count < 1 or retries < 0 or (limit is not None and limit <= 0):
         raise ArgumentError(f"workers = {count}, retries = {retries}, limit = {limit}: expected at least 1, 0 and 0")
     _texts(made)
     clock, stopped = Clock(), []
-    failures: list[tuple[Job, str]] = []
+    failures: list[tuple[str, str]] = []
 
     def heard(job: Job, outcomes: list[Outcome] | str) -> None:
         if isinstance(outcomes, str):
-            failures.append((job, outcomes))
+            failures.extend((name, outcomes) for name in job.names)
             told(f"{', '.join(job.names)}: {outcomes}")
             return
         for name, outcome in zip(job.names, outcomes, strict=True):
-            if outcome.state == "stopped":
+            if outcome.state == "failed":
+                failures.append((name, outcome.says))
+            elif outcome.state == "stopped" and not outcome.steps:
+                stopped.append(f"{name}: {outcome.says}")
+            elif outcome.state == "stopped":
                 stopped.append(f"{name}: put aside at step {outcome.steps}, at its time limit")
             if outcome.state != "known":
-                told(f"{name}: {outcome.state}")
+                told(f"{name}: {outcome.says if outcome.state == 'failed' else outcome.state}")
+            if outcome.says and outcome.state != "failed":
+                told(f"{name}: {outcome.says}")
 
     looked = 0.0
 
@@ -91,13 +104,13 @@ def run(
     from similitude.runs.store import Store
 
     Store(made.store).close()  # made, or refused, before anything is trained
-    open_jobs = _left(made)
+    open_jobs = _left(made, together)
     carry_out(open_jobs, str(made.store), workers=min(count, max(len(open_jobs), 1)), executor=executor,
               retries=retries, limit=limit, told=heard, tick=ticked)  # fmt: skip
     leftovers(made)
     if failures:
-        job, said = failures[0]
-        raise DataError(f"{sum(len(j.runs) for j, _ in failures)} of {len(made)} runs failed: {job.names[0]}: {said}")
+        name, said = failures[0]
+        raise DataError(f"{len(failures)} of {len(made)} runs failed: {name}: {said}")
     return outlook(made, workers=count, failures=stopped, clock=clock)
 
 
@@ -113,7 +126,9 @@ def _texts(ladder: Ladder) -> None:
             corpora_of(run)
 
 
-def _left(ladder: Ladder) -> list[Job]:
+def _left(ladder: Ladder, together: int) -> list[Job]:
     """Jobs with a run that has not ended."""
     done = ended(ladder)
-    return [job for job in jobs_of(ladder.runs, ladder.names) if any(r.id not in done for r in job.runs)]
+    return [
+        job for job in jobs_of(ladder.runs, ladder.names, together=together) if any(r.id not in done for r in job.runs)
+    ]

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -19,12 +20,11 @@ from similitude._errors import ArgumentError, DataError, did_you_mean
 from similitude._recurrent import Recurrent
 from similitude._schedule import SHAPES, Schedule, schedule
 
-__all__ = ["Config", "DataSettings", "ModelSettings", "TrainSettings", "config_from"]
+__all__ = ["Config", "DataSettings", "ModelSettings", "StartSettings", "TrainSettings", "config_from", "evenly"]
 
 RULES = 1  # raised whenever the same settings would give other numbers, so that runs of both are told apart
-ADDED: tuple[str, ...] = (
-    "train.norms",
-)  # settings that came later, such as "train.spectra"; ids leave them out at their default
+# settings that came later; ids leave them out at their default
+ADDED: tuple[str, ...] = ("train.norms", "start", "train.keep", "train.activations")
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,8 +74,11 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     `ema` averages weights with that momentum at a batch of `ema_batch`; at another batch it is raised to the power of
     their ratio (Busbridge et al. 2023). `noise` measurements of the gradient noise scale are spread over the run, and
     so are `norms` of activations, attention logits and gradients; `spectra` measures the ranks of every matrix at its
-    end. `clip` bounds the norm of the gradient; of unit scaling, whose gradients have values near one, their root mean
-    square.
+    end, `activations` those of the residual stream after every block, or of what every layer of an LSTM gives. `clip`
+    bounds the norm of the gradient; of unit scaling, whose gradients have values near one, their root mean square.
+
+    `warm_up` is a twentieth by default, and none for a run with a `start`. `keep` states, spread evenly, or those at
+    the steps listed, stay beside the store, for other runs to begin from.
     """
 
     steps: int | None = None
@@ -84,7 +87,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     batch: int = 16
     lr: float = 3e-3
     schedule: str = "wsd"
-    warm_up: float = 0.05
+    warm_up: float | None = None
     cooldown: float = 0.2
     end: float = 0.0
     optimizer: Literal["adamw", "sgd", "muon"] = "adamw"
@@ -101,6 +104,15 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     noise: int = 0
     norms: int = 0
     spectra: bool = False
+    activations: bool = False
+    keep: int | tuple[int, ...] = 0
+
+
+class StartSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a run begins that does not begin anew: the id of another run, and a step whose state that one kept."""
+
+    run: str
+    step: int
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -111,6 +123,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     deviation of one, so that a rate is a share of a weight: about the standard one times sqrt(width), and less the
     wider the model. It is the plain decoder's, with a head of its own (`tied` false). `interventions` are names with
     their settings, see `sim.lab.interventions`.
+
+    A run with a `start` goes on from the state that another run kept (`train.keep`). Its length counts the steps of
+    that run up to there; its schedule, warm-up, cooldown, evaluations and kept states are those of the steps it takes
+    itself.
     """
 
     model: ModelSettings = ModelSettings()
@@ -120,6 +136,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     base_width: int = 64
     interventions: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     seed: int = 0
+    start: StartSettings | None = None
 
     @property
     def id(self) -> str:
@@ -156,6 +173,19 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return max(1, round(tokens / self.tokens_per_step))
 
     @property
+    def begin(self) -> int:
+        """The steps of another run that it goes on from; 0 for a run of its own."""
+        return self.start.step if self.start is not None else 0
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """The steps whose state is kept."""
+        keep = self.train.keep
+        if isinstance(keep, int):
+            return tuple(sorted(self.begin + step for step in evenly(self.steps - self.begin, keep)))
+        return tuple(sorted(set(keep)))
+
+    @property
     def tokens_per_step(self) -> int:
         """Tokens of a batch."""
         return self.train.batch * self.data.sequence
@@ -168,19 +198,23 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def resolved(self) -> Config:
         """The same run with its steps, warm-up and cooldown as whole steps and shares, as its id sees it."""
         steps = self.steps
+        own = steps - self.begin
         warm = self.train.warm_up
-        warm = round(warm * steps) if warm < 1 else int(warm)
+        if warm is None:
+            warm = 0.05 if self.start is None else 0.0
+        warm = round(warm * own) if warm < 1 else int(warm)
         cool = self.train.cooldown
-        cool = cool if cool < 1 else cool / steps
+        cool = cool if cool < 1 or cool >= own else cool / own  # a share of 1 would be read as one step
         ema_batch = self.train.ema_batch or self.train.batch
         train = msgspec.structs.replace(
             self.train,
             steps=steps,
             tokens=None,
             tokens_per_parameter=None,
-            warm_up=float(min(warm, steps - 1)),
+            warm_up=float(min(warm, max(own - 1, 0))),
             cooldown=float(cool),
             ema_batch=ema_batch if self.train.ema else None,
+            keep=self.kept or 0,
         )
         model = self.model
         if model.feed_forward is None and model.kind == "transformer":
@@ -194,11 +228,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return {made.name: settings for made, settings in chosen(self)}
 
     def rates(self) -> Schedule:
-        """The learning rate of every step."""
+        """The learning rate of every step that the run takes itself."""
         t = self.resolved().train
-        shape = t.schedule
+        own = self.steps - self.begin
+        cooldown = t.cooldown if t.cooldown < 1 else t.cooldown / own
         return schedule(
-            shape, self.steps, peak=t.lr, end=t.end * t.lr, warm_up=int(t.warm_up), cooldown=t.cooldown or 0.2
+            t.schedule, own, peak=t.lr, end=t.end * t.lr, warm_up=int(t.warm_up or 0), cooldown=cooldown or 0.2
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -243,6 +278,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if self.parameterisation == "unit":
             self._check_unit()
         self._check_norms()
+        self._check_kept()
+        if t.activations:
+            self._check_activations()
         from .interventions import check
 
         check(self)
@@ -282,6 +320,48 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise ArgumentError(f"train.norms = {self.train.norms} with '{name}': norms are those of a plain pass "
                                     "over the text, which it does not make; expected 0")  # fmt: skip
 
+    def _check_activations(self) -> None:
+        """ArgumentError where there is no one residual stream to be measured."""
+        from .interventions import chosen
+
+        for name in (made.name for made, _ in chosen(self) if made.name in ("parscale", "diffusion")):
+            raise ArgumentError(f"train.activations: a model with '{name}' is not given the plain text; leave one out")
+
+    def _check_kept(self) -> None:
+        """ArgumentError for a start or kept states that cannot be."""
+        keep, start = self.train.keep, self.start
+        if start is not None:
+            if not re.fullmatch("[0-9a-f]{12}", start.run):
+                raise ArgumentError(
+                    f"start.run = '{start.run}'; expected the twelve digits of a run's id, as 'similitude lab show' "
+                    "says them"
+                )
+            if not 1 <= start.step < self.steps:
+                raise ArgumentError(
+                    f"start.step = {start.step}; expected from 1 to {self.steps - 1}, as the run is {self.steps} steps "
+                    "long, those before its start counted"
+                )
+            from .interventions import chosen
+
+            for made, _ in chosen(self):
+                if made.stages is not None or made.revises is not None:
+                    raise ArgumentError(f"start: a run with '{made.name}', whose changes depend on the length of the "
+                                        "run, begins at its beginning")  # fmt: skip
+        if isinstance(keep, int):
+            if keep < 0:
+                raise ArgumentError(f"train.keep = {keep}; expected a count of states, 0 or more, or a list of steps")
+            return
+        wrong = [step for step in keep if not self.begin < step <= self.steps]
+        if wrong or not keep:
+            raise ArgumentError(
+                f"train.keep = {list(keep)}; expected a count, or steps from {self.begin + 1} to {self.steps}"
+            )
+
+
+def evenly(steps: int, count: int) -> set[int]:
+    """The ends of so many equal parts of a run."""
+    return {max(1, round(steps * (i + 1) / count)) for i in range(count)}
+
 
 _USUAL = Config()
 
@@ -301,6 +381,11 @@ def config_from(values: Mapping[str, Any], where: str = "") -> Config:
         raise DataError(f"{where}: {error}" if where else str(error)) from None
 
 
+_STRUCTS: dict[str, Any] = {
+    "": Config, "model": ModelSettings, "data": DataSettings, "train": TrainSettings, "start": StartSettings,
+}  # fmt: skip
+
+
 def _said(error: str) -> str:
     """msgspec's sentence with the setting's name first: "train.lr: expected `float`, got `str`"."""
     text, _, place = error.partition(" - at `$")
@@ -308,7 +393,7 @@ def _said(error: str) -> str:
     text = text[:1].lower() + text[1:]
     known = ""
     if "unknown field" in text:
-        struct = {"": Config, "model": ModelSettings, "data": DataSettings, "train": TrainSettings}.get(name)
+        struct = _STRUCTS.get(name)
         field = text.rpartition("unknown field `")[2].rstrip("`")
         fields = list(struct.__struct_fields__) if struct else []
         text = f"there is no setting '{field}'"

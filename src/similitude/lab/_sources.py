@@ -20,17 +20,21 @@ APT = Path("/etc/apt")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file with a fixed hash: a package of Debian by its place in the archive (`pool`), or addresses of its own."""
+    """A file with a fixed hash: a package of Debian by its place in the archive (`pool`), or addresses of its own.
+
+    `name` is the file's where its address ends in one that says nothing.
+    """
 
     sha256: str
     pool: str = ""
     snapshot: str = ""
     urls: tuple[str, ...] = ()
+    name: str = ""
 
     @property
     def file(self) -> str:
         """The name of the file."""
-        return (self.pool or self.urls[0]).rsplit("/", 1)[-1]
+        return self.name or (self.pool or self.urls[0]).rsplit("/", 1)[-1]
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -34,18 +34,22 @@ class Compiled:
     """The functions of a shape. A state is {"params", "optimizer", "ema", "extra"}, each a dictionary of arrays.
 
     `step(state, windows, lr, decay, ema, number, key)` gives the next state and (loss, gradient norm, other losses);
-    `evaluate(params, extra, step, windows)` the mean loss of windows (count, sequence + 1), and `norms`, of the same
-    arguments, the sizes of activations and gradients by name.
+    `together` is a step of several states at once, stacked along a first axis as are windows, lr, decay and key;
+    `evaluate(params, extra, step, windows)` the mean loss of windows (count, sequence + 1), `norms`, of the same
+    arguments, the sizes of activations and gradients by name, and `residuals` the rows (layers, count x sequence,
+    width) that each block leaves of them.
     """
 
     decoder: Any  # a Decoder or an Lstm
     leaves: Mapping[str, Leaf]
     direction: optax.GradientTransformation
     step: Callable[..., Any]
+    together: Callable[..., Any]
     evaluate: Callable[..., Any]
     gradient_norms: Callable[..., Any]
     norms: Callable[..., Any]
     loss: Callable[..., Any]
+    residuals: Callable[..., Any]
 
 
 def compiled(config: Config, trains: Callable[[str], bool] | None = None) -> Compiled:
@@ -53,10 +57,11 @@ def compiled(config: Config, trains: Callable[[str], bool] | None = None) -> Com
     r = config.resolved()
     train = msgspec.structs.replace(
         r.train, steps=1, lr=1.0, schedule="constant", warm_up=0.0, cooldown=0.0, end=0.0, weight_decay=0.0,
-        ema=float(r.train.ema > 0), ema_batch=None, evaluations=0, noise=0, norms=0, spectra=False,
+        ema=float(r.train.ema > 0), ema_batch=None, evaluations=0, noise=0, norms=0, spectra=False, activations=False,
+        keep=0,
     )  # fmt: skip
     data = msgspec.structs.replace(r.data, domains={}, unique=None, held=1)
-    key = msgspec.structs.replace(r, train=train, data=data, seed=0)
+    key = msgspec.structs.replace(r, train=train, data=data, seed=0, start=None)
     return _compiled(_Key(msgspec.json.encode(key, order="deterministic"), key, trains))
 
 
@@ -126,15 +131,25 @@ def _compiled(key: _Key) -> Compiled:
         seen = decoder.norms(_seen(config, hooks, params, extra, number), windows[:, :-1])
         return {**seen, **{f"gradient/{k}": v for k, v in norms_by_kind(gradients, leaves).items()}}
 
+    def residuals(params: Any, extra: Any, number: Array, windows: Array) -> Array:
+        params, tokens = _seen(config, hooks, params, extra, number), windows[:, :-1]
+        if isinstance(decoder, Lstm):
+            return jnp.stack(decoder.body(params, tokens)).astype(jnp.float32)
+        rows: list[Array] = []
+        decoder.body(params, decoder.embed(params, tokens), tokens.shape[1], rows.append)
+        return jnp.stack(rows).astype(jnp.float32)
+
     return Compiled(
         decoder,
         leaves,
         direction,
         jax.jit(step, donate_argnums=(0,)),
+        jax.jit(jax.vmap(step, (0, 0, 0, 0, None, None, 0)), donate_argnums=(0,)),
         jax.jit(evaluate),
         jax.jit(gradient_norms),
         jax.jit(norms),
         loss,
+        jax.jit(residuals),
     )
 
 

@@ -55,7 +55,8 @@ def corpus(
     Parameters
     ----------
     name
-        A domain (english, french, gcide, german, kernel, python) or the path of a file or folder of UTF-8 text.
+        A domain (english, french, gcide, german, kernel, python, shakespeare) or the path of a file or folder of
+        UTF-8 text.
     tokenizer
         Bytes by default, 256 tokens; else one made by `train_tokenizer`.
     folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +18,9 @@ from similitude._errors import ArgumentError, DataError
 from similitude.runs import LoggedRun
 from similitude.runs._logged import flat, points_of
 
+from ._ending import told_to_end
 from ._settings import Config, config_from
+from ._start import checked_start, kept_path
 
 __all__ = ["Outcome", "checkpoints_of", "run_into", "train"]
 
@@ -43,7 +46,9 @@ def train(
         Called with the steps done and the steps in all.
 
     The run's `final` has the validation loss in nats a token; its `config` all settings, N by each convention, D and C.
-    Raises ArgumentError or DataError for settings that make no run, or where JAX is not installed.
+    A damaged checkpoint is warned of. With a store, SIGTERM and Ctrl-C take effect once the state is written. Raises
+    ArgumentError or DataError for settings that make no run, for a start that cannot be had, or where JAX is not
+    installed.
 
     >>> import similitude as sim
     >>> run = sim.lab.train({"model": {"width": 16, "heads": 2}, "train": {"steps": 2}})  # doctest: +SKIP
@@ -52,8 +57,15 @@ def train(
     """
     needs_jax()
     made = config.checked() if isinstance(config, Config) else config_from(config)
+    if store is None and (made.start is not None or made.kept):
+        raise ArgumentError(
+            f"{'start' if made.start is not None else 'train.keep'}: states are kept beside a store; give one with "
+            "store=, such as store='similitude.db'"
+        )
     if store is not None:
         outcome = run_into(made, store, progress=progress)
+        if outcome.says:
+            warnings.warn(f"run {made.id}: {outcome.says}", stacklevel=2)
         if outcome.state == "busy":
             raise DataError(f"run {made.id} is being trained by another process, and is in {store} when that ends")
         from similitude.runs.store import Store
@@ -117,6 +129,7 @@ def name_of(config: Config) -> str:
     """A short name: width, layers, tokens, rate, seed, and the id."""
     m, t = config.model, config.resolved().train
     more = "".join(f"-{name}" for name in (*((m.kind,) if m.kind != "transformer" else ()), *config.interventions))
+    more += f"-from{config.begin}" if config.start is not None else ""
     size, tokens = (format_number(float(x), "tokens", 3, show_unit=False) for x in (n_of(config), config.tokens))
     return f"{size}-{tokens}-w{m.width}-l{m.layers}-lr{t.lr:.3g}-s{config.seed}{more}-{config.id[:6]}".replace(" ", "")
 
@@ -128,16 +141,20 @@ def n_of(config: Config) -> int:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run: "finished", "diverged", "known" (it was there), "busy" (another trains it), "stopped"."""
+    """What became of a run: "finished", "diverged", "known" (it was there), "busy" (another trains it), "stopped".
+
+    Or "failed"; then, and where something else is to be told of it, it `says` a sentence.
+    """
 
     id: str
     state: str
     seconds: float = 0.0
     steps: int = 0
+    says: str = ""
 
 
 @dataclass
-class _Memory:
+class Memory:
     """Points kept in memory."""
 
     rows: list[tuple[str, int, float | None, float]] = field(default_factory=list)
@@ -153,19 +170,19 @@ def _in_memory(config: Config, progress: Callable[[int, int], None] | None) -> L
     prepare()
     from ._training import Training
 
-    memory, begun = _Memory(), time.time()
+    memory, begun = Memory(), time.time()
     training = Training(config, memory.log)
     for step in training.advance():
         if progress is not None:
             progress(step, training.steps)
-    final = _final(training, memory.rows)
+    final = final_of(training, memory.rows)
     run = described(config)
     state = "diverged" if training.diverged else "finished"
     return replace(run, final=final, points=points_of(memory.rows), state=state, started=begun,
                            ended=time.time())  # fmt: skip
 
 
-def _final(training: Any, rows: Sequence[tuple[str, int, float | None, float]]) -> dict[str, float]:
+def final_of(training: Any, rows: Sequence[tuple[str, int, float | None, float]]) -> dict[str, float]:
     """Values of the run as a whole; a run that diverged has no more than its time."""
     last: dict[str, float] = {}
     if not training.diverged:
@@ -173,6 +190,10 @@ def _final(training: Any, rows: Sequence[tuple[str, int, float | None, float]]) 
         for made, settings in training.hooks:
             if made.measure is not None:
                 last |= made.measure(training, training.config, settings)
+        if training.config.train.activations:
+            from ._activations import activation_spectra
+
+            last |= activation_spectra(training)
         if training.config.train.spectra:
             last |= spectra_of(training.state["params"])
     last |= {"seconds": training.seconds, "steps": float(training.step)}
@@ -196,12 +217,17 @@ def spectra_of(params: Mapping[str, Any]) -> dict[str, float]:
         if np.ndim(leaf) != 2:
             continue
         squares = np.linalg.svd(np.asarray(leaf, float), compute_uv=False) ** 2
-        p = squares / squares.sum()
-        shares = p[p > 0]
         found[f"spectrum/{name}/largest"] = float(np.sqrt(squares[0]))
-        found[f"spectrum/{name}/hard_rank"] = float(1 / np.sum(p**2))
-        found[f"spectrum/{name}/soft_rank"] = float(np.exp(-np.sum(shares * np.log(shares))))
+        hard, soft = effective_ranks(squares)
+        found |= {f"spectrum/{name}/hard_rank": hard, f"spectrum/{name}/soft_rank": soft}
     return found
+
+
+def effective_ranks(squares: np.ndarray) -> tuple[float, float]:
+    """Participation ratio and exponential of the entropy of eigenvalues (n,) that are not negative."""
+    p = squares / squares.sum()
+    shares = p[p > 0]
+    return float(1 / np.sum(p**2)), float(np.exp(-np.sum(shares * np.log(shares))))
 
 
 # -- into a store ---------------------------------------------------------------------------------------------------
@@ -226,9 +252,10 @@ def run_into(
 ) -> Outcome:
     """Train a run into a store from wherever it is, unless it is there or another process is at it.
 
-    `limit` is in seconds; a run that reaches it is written down and stops. `stems` are steps whose state is kept for
-    runs that go on from there, with validation losses at steps `for_others`; `stem`, its name and step, is such a state
-    to begin from where it is there.
+    `limit` is in seconds; a run that reaches it is written down and stops, and so does one whose process is told to
+    end. `stems` are steps whose state is kept for runs that go on from there, with validation losses at steps
+    `for_others`; `stem`, its name and step, is such a state to begin from where it is there. Raises DataError for a run
+    whose start is missing, damaged or of another shape.
     """
     from ._process import prepare
 
@@ -238,44 +265,105 @@ def run_into(
     writer = LiveWriter(store)
     try:
         run = described(config, name)
+        start = _start(config, writer, run.key, checkpoints_of(store))
         claimed, number = writer.claim(run)
         if claimed in ("known", "busy"):
             return Outcome(config.id, claimed)
-        return _trained(config, writer, number, Path(store), limit, stems, stem, for_others, progress)
+        with told_to_end() as ended:
+            states = State(checkpoints_of(store), config, frozenset(config.kept), tuple(stems), stem, start)
+            if writer.store._one("select count(*) from setting where run = ? and name = 'together'", number):
+                writer.describe(number, {"together": None})  # it was begun with others, and begins anew alone
+            return _trained(states, writer, number, limit, ended, for_others, progress)
     finally:
         writer.close()
 
 
+def _start(config: Config, writer: Any, key: str, folder: Path) -> Path | None:
+    """The state that a run begins from, where it has a start and neither ended nor began yet; DataError without one."""
+    if config.start is None or (folder / f"{config.id}.safetensors").is_file():
+        return None
+    if writer.store._one("select count(*) from run where complete and key = ?", key):
+        return None
+    return checked_start(config, folder)
+
+
+@dataclass(frozen=True)
+class State:
+    """Where states of a run lie: its own, and those it may begin from or leaves for others."""
+
+    folder: Path
+    config: Config
+    kept: frozenset[int]
+    stems: tuple[int, ...] = ()
+    stem: tuple[str, int] | None = None
+    start: Path | None = None
+
+    @property
+    def own(self) -> Path:
+        """The last state of the run itself, while it is under way."""
+        return self.folder / f"{self.config.id}.safetensors"
+
+    def leave(self, training: Any, step: int) -> None:
+        """Keep the state after a step where it is asked for."""
+        if step in self.stems:
+            training.save(self.folder / f"{stem_id(self.config)}-{step}.safetensors")
+        if step in self.kept:
+            training.keep(kept_path(self.folder, self.config.id, step))
+
+    def take_up(self, begin: Callable[[], Any]) -> tuple[Any, str]:
+        """The training as the last state left it, else at its start or beginning; and a sentence on what is damaged."""
+        states = [(self.own, False)]
+        if self.stem is not None:
+            states.append((self.folder / f"{self.stem[0]}-{self.stem[1]}.safetensors", True))
+        damaged = ""
+        for path, of_another in states:
+            if not path.is_file():
+                continue
+            training = begin()
+            try:
+                training.load(path, of_another=of_another)
+                break
+            except DataError:
+                path.unlink(missing_ok=True)
+                damaged = f"its state {path} was damaged and is removed; it is trained"
+        else:
+            training = begin()
+            if self.config.start is not None:
+                training.load(self.start or checked_start(self.config, self.folder), of_another=True)
+        place = f"from step {training.step}" if training.step else "from its beginning"
+        return training, f"{damaged} {place}" if damaged else ""
+
+
 def _trained(
-    config: Config,
+    states: State,
     writer: Any,
     number: int,
-    store: Path,
     limit: float | None,
-    stems: Sequence[int],
-    stem: tuple[str, int] | None,
+    ended: Callable[[], bool],
     for_others: Sequence[int],
     progress: Callable[[int, int], None] | None,
 ) -> Outcome:
     from ._training import Training
 
-    folder = checkpoints_of(store)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{config.id}.safetensors"
-    memory = _Memory()
+    config = states.config
+    states.folder.mkdir(parents=True, exist_ok=True)
+    memory = Memory()
 
     def begin() -> Training:
         """The run at its beginning, with nothing logged."""
         memory.rows.clear()
         made = Training(config, memory.log)
-        if stems:
+        if states.stems or states.kept:
             made.told, made.for_others = [], frozenset(for_others)
         return made
 
-    states = [(path, False)] + ([(folder / f"{stem[0]}-{stem[1]}.safetensors", True)] if stem else [])
-    training = _taken_up(begin, states)
+    try:
+        training, says = states.take_up(begin)
+    except DataError:
+        writer.release(number)
+        raise
     writer.rewind(number, 0 if memory.rows else training.step)
-    begun = flushed = saved = time.monotonic()
+    kept: list[tuple[str, int, float | None, float]] = []
 
     def flush() -> None:
         if memory.rows:
@@ -283,48 +371,49 @@ def _trained(
             kept.extend(r for r in memory.rows if r[0].startswith("val/"))
             memory.rows.clear()
 
-    kept: list[tuple[str, int, float | None, float]] = []
+    def each(step: int) -> None:
+        if step in states.stems or step in states.kept:
+            flush()
+            states.leave(training, step)
+
+    if not advanced(training, flush, lambda: training.save(states.own), each, limit, ended, progress):
+        writer.release(number)
+        return Outcome(config.id, "stopped", training.seconds, training.step, says)
+    final = final_of(training, kept)
+    state = "diverged" if training.diverged else "finished"
+    writer.finish(number, state, final)
+    states.own.unlink(missing_ok=True)
+    return Outcome(config.id, state, training.seconds, training.step, says)
+
+
+def advanced(
+    training: Any,
+    flush: Callable[[], None],
+    save: Callable[[], None],
+    each: Callable[[int], None],
+    limit: float | None,
+    ended: Callable[[], bool],
+    progress: Callable[[int, int], None] | None,
+) -> bool:
+    """Train to the end, with points and states written now and then; False where it had to stop before."""
+    begun = flushed = saved = time.monotonic()
     for step in training.advance():
         now = time.monotonic()
-        if step in stems:
-            flush()
-            training.save(folder / f"{stem_id(config)}-{step}.safetensors")
+        each(step)
         if now - flushed > FLUSH:
             flush()
             flushed = now
-        late = limit is not None and now - begun > limit
+        late = (limit is not None and now - begun > limit) or ended()
         if step < training.steps and (late or now - saved > SAVE):  # at the last step what is left is to finish
             flush()
-            training.save(path)
+            save()
             saved = now
             if late:
-                writer.release(number)
-                return Outcome(config.id, "stopped", training.seconds, step)
+                return False
         if progress is not None:
             progress(step, training.steps)
     flush()
-    final = _final(training, kept)
-    state = "diverged" if training.diverged else "finished"
-    writer.finish(number, state, final)
-    path.unlink(missing_ok=True)
-    return Outcome(config.id, state, training.seconds, training.step)
-
-
-def _taken_up(begin: Callable[[], Any], states: Sequence[tuple[Path, bool]]) -> Any:
-    """The training as the first of these states that can be read left it, else at its beginning.
-
-    Each is a file, and whether it is of another run; one that is damaged is removed.
-    """
-    for path, of_another in states:
-        if not path.is_file():
-            continue
-        training = begin()
-        try:
-            training.load(path, of_another=of_another)
-            return training
-        except DataError:
-            path.unlink(missing_ok=True)
-    return begin()
+    return True
 
 
 def stem_id(config: Config) -> str:
@@ -333,7 +422,7 @@ def stem_id(config: Config) -> str:
 
     r = config.resolved()
     train = msgspec.structs.replace(
-        r.train, steps=1, schedule="constant", cooldown=0.0, end=0.0, evaluations=0, noise=0, norms=0
+        r.train, steps=1, schedule="constant", cooldown=0.0, end=0.0, evaluations=0, noise=0, norms=0, keep=0
     )
     bare = msgspec.structs.replace(r, train=train)
     return "stem-" + hashlib.sha256(msgspec.json.encode(bare, order="deterministic")).hexdigest()[:12]

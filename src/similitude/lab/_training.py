@@ -18,7 +18,7 @@ from similitude._errors import DataError
 from ._batches import Batches, held_windows
 from ._checkpoint import read_checkpoint, write_checkpoint
 from ._leaf import first_values
-from ._settings import Config
+from ._settings import Config, evenly
 from ._step import Compiled, compiled
 from ._text import Corpus
 from ._tokenizer import Tokenizer
@@ -83,13 +83,21 @@ class Training:
         self._bytes: dict[str, float] = {}
         self.told: list[tuple[int, dict[str, float]]] | None = None
         self.for_others: frozenset[int] = frozenset()
+        self._marks, self._revisions = self.marks(), self._revised()
+        self._noise_marks, self._norm_marks = (
+            self._spread(n) for n in (self.config.train.noise, self.config.train.norms)
+        )
+        self._key = jax.random.key(self.config.seed)
         self._enter(0)
 
     # -- stages ---------------------------------------------------------------------------------------------------
 
     def _rates(self) -> np.ndarray:
-        """The learning rate of every step: the run's schedule, or that of a stage which has its own."""
-        rates = np.array(self.config.rates().rates)
+        """The learning rate of every step: the run's schedule, or that of a stage which has its own.
+
+        Those before the run's start are nowhere used.
+        """
+        rates = np.concatenate([np.zeros(self.config.begin), self.config.rates().rates])
         for stage in self.stages:
             if stage.rates is not None:
                 rates[stage.start : stage.start + len(stage.rates)] = stage.rates
@@ -138,42 +146,58 @@ class Training:
 
     def advance(self, until: int | None = None) -> Iterator[int]:
         """Train to step `until`, by default to the end; gives each step that is done, so that the caller may stop."""
-        key = jax.random.key(self.config.seed)
-        decay, ema = self.config.train.weight_decay, self._ema()
-        marks, noise, norms = self.marks(), self._noise_marks(), evenly(self.steps, self.config.train.norms)
-        revisions = self._revisions()
         begun = time.perf_counter()
         while self.step < (self.steps if until is None else until) and not self.diverged:
-            if self.stage + 1 < len(self.stages) and self.step == self.stages[self.stage + 1].start:
-                self._settle()
-                self._enter(self.stage + 1)
-            for made, settings in revisions.get(self.step, ()):
-                self._revise(made, settings)
-            windows = self._batches[self.step]
-            rate = self.rates[self.step]
-            self.state, told = self.functions.step(self.state, windows, rate, decay, ema, self.step, key)
-            self._settle()
-            self._waiting = told
-            self.step += 1
-            if is_logged(self.step) or self.step == self.steps:
-                self._settle()
-                self._tell(rate)
-            if self.step in noise:
-                self.log(self.step, self._noise())
-            if self.step in norms:
-                self.log(self.step, self._norms())
-            if self.step in marks or self.step in self.for_others:
-                self._settle()
-                found = self.evaluate()
-                if self.step in marks:
-                    self.log(self.step, found)
-                if self.told is not None and self.step in self.for_others:
-                    self.told.append((self.step, found))
-                if self.stage + 1 < len(self.stages) and self.step == self.stages[self.stage + 1].start:
-                    self.ends.append(found)
+            windows, *values = self.arguments()
+            self.state, told = self.functions.step(self.state, windows, *values)
+            self.passed(told)
             self.seconds += time.perf_counter() - begun
             yield self.step
             begun = time.perf_counter()
+        self.leave()
+
+    def arguments(self) -> tuple[Any, ...]:
+        """What the next step is given besides the state: windows, rate, weight decay, momentum, number and key."""
+        if self.stage + 1 < len(self.stages) and self.step == self.stages[self.stage + 1].start:
+            self._settle()
+            self._enter(self.stage + 1)
+        for made, settings in self._revisions.get(self.step, ()):
+            self._revise(made, settings)
+        decay, ema = self.config.train.weight_decay, self._ema()
+        return self.batch(self.step), self.rates[self.step], decay, ema, self.step, self._key
+
+    def batch(self, step: int) -> np.ndarray:
+        """The windows of a step (batch, sequence + 1)."""
+        return self._batches[step]
+
+    def passed(self, told: Any) -> None:
+        """A step was taken, which gave the present state and (loss, gradient norm, other losses): measure and log."""
+        self._settle()
+        self._waiting = told
+        self.step += 1
+        if is_logged(self.step) or self.step == self.steps:
+            self._settle()
+            self._tell(self.rates[self.step - 1])
+        if self.step in self._noise_marks:
+            self.log(self.step, self._noise())
+        if self.step in self._norm_marks:
+            self.log(self.step, self._norms())
+        if self.step in self._marks or self.step in self.for_others:
+            self._settle()
+            found = self.evaluate()
+            if self.step in self._marks:
+                self.log(self.step, found)
+            if self.told is not None:
+                self.told.append((self.step, found))
+            if self.stage + 1 < len(self.stages) and self.step == self.stages[self.stage + 1].start:
+                self.ends.append(found)
+
+    def measures(self, step: int) -> bool:
+        """Whether something is measured at a step for which the state must be at hand."""
+        return any(step in marks for marks in (self._marks, self.for_others, self._noise_marks, self._norm_marks))
+
+    def leave(self) -> None:
+        """No further step is taken: the last one's numbers; of a run that diverged, that it did."""
         self._settle()
         if self.diverged:
             self.log(self.step, {"val/loss": float("nan")})
@@ -205,7 +229,7 @@ class Training:
         if self.told is not None:
             self.told.append((self.step, values))
 
-    def _revisions(self) -> dict[int, list[Any]]:
+    def _revised(self) -> dict[int, list[Any]]:
         """The interventions that change something before a step, by step."""
         found: dict[int, list[Any]] = {}
         for made, settings in self.hooks:
@@ -228,10 +252,12 @@ class Training:
 
     def marks(self) -> set[int]:
         """Steps after which validation losses are measured: even shares of the run, the end, and a stage's ends."""
-        return evenly(self.steps, self.config.train.evaluations) | {self.steps} | {s.start for s in self.stages[1:]}
+        return self._spread(self.config.train.evaluations) | {self.steps} | {s.start for s in self.stages[1:]}
 
-    def _noise_marks(self) -> set[int]:
-        return evenly(self.steps, self.config.train.noise)
+    def _spread(self, count: int) -> set[int]:
+        """The ends of so many equal parts of the steps that the run takes itself."""
+        begin = self.config.begin
+        return {begin + m for m in evenly(self.steps - begin, count)}
 
     # -- measuring ------------------------------------------------------------------------------------------------
 
@@ -263,7 +289,7 @@ class Training:
             return 1.0
         if corpus.name not in self._bytes:
             lengths = np.array([len(text) for text in tokenizer_of(self.config).texts])
-            self._bytes[corpus.name] = float(lengths[self._windows(corpus)[:, 1:]].mean())
+            self._bytes[corpus.name] = float(lengths[self.held(corpus)[:, 1:]].mean())
         return self._bytes[corpus.name]
 
     def losses(self, params: Mapping[str, Any], name: str, functions: Compiled | None = None) -> dict[str, float]:
@@ -277,17 +303,11 @@ class Training:
             whole += value * self.now.data.domains.get(domain, 0.0) / total
         return {f"{name}/loss": whole, **(found if len(domains) > 1 else {})}
 
-    def _windows(self, corpus: Corpus) -> np.ndarray:
-        """The windows of a text that are for validation, (held, sequence + 1)."""
-        if corpus.name not in self._held:
-            self._held[corpus.name] = held_windows(corpus, self.now.data.sequence, self.config.data.held)
-        return self._held[corpus.name]
-
     def loss_on(
         self, corpus: Corpus, params: Mapping[str, Any] | None = None, functions: Compiled | None = None
     ) -> float:
         """Mean validation loss on a text, in nats a token."""
-        windows = self._windows(corpus)
+        windows = self.held(corpus)
         params = self.state["params"] if params is None else params
         evaluate = (functions or self.functions).evaluate
         total = 0.0
@@ -295,6 +315,16 @@ class Training:
             part = windows[i : i + WINDOWS]
             total += float(evaluate(params, self.state["extra"], self.step, part)) * len(part)
         return total / len(windows)
+
+    def held(self, corpus: Corpus) -> np.ndarray:
+        """The validation windows of a text (count, sequence + 1)."""
+        if corpus.name not in self._held:
+            self._held[corpus.name] = held_windows(corpus, self.now.data.sequence, self.config.data.held)
+        return self._held[corpus.name]
+
+    def residuals(self, windows: np.ndarray) -> Any:
+        """The residual stream after each block (layers, tokens, width) for windows (count, sequence + 1)."""
+        return self.functions.residuals(self.state["params"], self.state["extra"], self.step, windows)
 
     def _noise(self) -> dict[str, float]:
         """Squared gradient norms at batches of one sequence and of all of the next batch, for the noise scale."""
@@ -312,17 +342,32 @@ class Training:
 
     def save(self, path: Path) -> None:
         """Write the whole state, at once or not at all."""
+        write_checkpoint(path, self.state, self.words())
+
+    def words(self) -> dict[str, Any]:
+        """What is written beside the arrays."""
         self._settle()
         mean = self._mean
-        words = {"step": self.step, "stage": self.stage, "loss": mean.loss, "norm": mean.norm, "count": mean.count,
-                 "seconds": self.seconds, "id": self.config.id, "told": self.told,
-                 "ends": self.ends}  # fmt: skip
-        write_checkpoint(path, self.state, words)
+        return {"step": self.step, "stage": self.stage, "loss": mean.loss, "norm": mean.norm, "count": mean.count,
+                "seconds": self.seconds, "id": self.config.id, "told": self.told, "ends": self.ends}  # fmt: skip
+
+    def keep(self, path: Path) -> None:
+        """Write the state for other runs to begin from, with the run's settings; not that of a run that diverged."""
+        words = self.words()
+        if self.diverged:
+            return
+        told = [(s, v) for s, v in self.told or [] if self._is_own(s, v)]
+        write_checkpoint(path, self.state, {**words, "told": told, "settings": self.config.to_dict()})
+
+    def _is_own(self, step: int, values: Mapping[str, float]) -> bool:
+        """Whether something told is of this run, not measured for others."""
+        return "train/loss" in values or step in self._marks or step <= self.config.begin
 
     def load(self, path: Path, *, of_another: bool = False) -> None:
         """Take up a state that was saved; DataError where the file is damaged or of another shape.
 
-        What a run `of_another` length logged up to there is logged once more, as this run's own.
+        What another run, `of_another` length or this one's start, logged up to there is logged once more, as this
+        run's own.
         """
         words = read_checkpoint(path)[1]
         stage = int(words["stage"])
@@ -334,23 +379,21 @@ class Training:
             **{k: {n: jnp.asarray(a) for n, a in v.items()} for k, v in state.items() if isinstance(v, dict)},
             "optimizer": jax.tree.map(jnp.asarray, state["optimizer"]),
         }
-        self.step, self.seconds = int(words["step"]), float(words["seconds"])
         self.ends = list(words.get("ends", []))
-        self._mean = _Mean(float(words["loss"]), float(words["norm"]), int(words["count"]))
+        self.recall(words)
         if self.told is not None:
             self.told = [(s, v) for s, v in words.get("told") or []]
         if of_another:
-            marks = self.marks()
             for step, values in words.get("told") or []:
-                if "train/loss" in values or step in marks:
+                if self._is_own(step, values):
                     self.log(step, values)
         if self.step > self.steps:
             raise DataError(f"{path} is at step {self.step}, beyond the {self.steps} of this run")
 
-
-def evenly(steps: int, count: int) -> set[int]:
-    """The ends of so many equal parts of a run."""
-    return {max(1, round(steps * (i + 1) / count)) for i in range(count)}
+    def recall(self, words: Mapping[str, Any]) -> None:
+        """Take up the step, the time and the sums that were written beside a state."""
+        self.step, self.seconds = int(words["step"]), float(words["seconds"])
+        self._mean = _Mean(float(words["loss"]), float(words["norm"]), int(words["count"]))
 
 
 def is_logged(step: int) -> bool:

@@ -16,6 +16,7 @@ import msgspec
 
 from similitude._errors import DataError, SimilitudeError
 
+from ._ending import LONGEST
 from ._jobs import Job, work
 from ._train import Outcome, checkpoints_of
 
@@ -24,6 +25,7 @@ __all__ = ["carry_out", "workers_by_default"]
 BUSY = 1.0  # seconds until a run that another process is at is asked for again
 TICK = 0.25
 DEATHS = 12  # of workers, in a row
+GRACE = 0.8  # seconds that Ctrl-C leaves a worker to write its state in
 
 
 def workers_by_default() -> int:
@@ -101,6 +103,8 @@ def carry_out(
     except BaseException:
         if executor is None:
             _end(pool)
+        for future in running:
+            future.cancel()
         raise
     if executor is None:
         pool.shutdown(wait=True)
@@ -134,9 +138,15 @@ def _breaks(breaks: int, before: tuple[int, float], store: str) -> tuple[int, tu
 
 
 def _end(pool: Any) -> None:
-    """End the workers now; their runs go on from their last checkpoint another time."""
-    for process in list((getattr(pool, "_processes", None) or {}).values()):
+    """Tell the workers to end, and end those that have not written their state within `GRACE` seconds."""
+    processes = list((getattr(pool, "_processes", None) or {}).values())
+    for process in processes:
         process.terminate()
+    until = time.monotonic() + GRACE
+    for process in processes:
+        process.join(max(until - time.monotonic(), 0))
+    for process in processes:
+        process.kill()
     pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -150,6 +160,9 @@ def _ready(parent: int) -> None:
 
 
 def _follow(parent: int) -> None:
+    """Once the parent is gone, end as if told to."""
     while os.getppid() == parent:
         time.sleep(TICK)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(2 * LONGEST)
     os._exit(1)
