@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def told_of(runs: sim.Runs, name: str) -> dict[str, object]:
-    """What the runs say of one intervention against the plain decoder; low-rank tuning against training on its text alone."""
+    """What runs say of an intervention against the plain decoder; low-rank tuning against training on its text."""
     plain = cells(runs.where(intervention=PLAIN, domain="english" if name == "lora" else "python"))
     other = cells(runs.where(intervention=name), loss="int4_loss" if name == "quantised after" else "loss")
     both = sorted(plain.keys() & other.keys())

@@ -52,7 +52,7 @@ def rows_of(store: Path) -> list[dict[str, object]]:
 
 
 def intervention(config: dict[str, object]) -> str:
-    """Which intervention a run has: the name of it, and of quantised ones, whether already in training; "plain" without."""
+    """Which intervention a run has, "plain" without; of quantised ones, whether they are so already in training."""
     names = sorted({k.split(".")[1] for k in config if k.startswith("interventions.")})
     if names == ["quantisation"]:
         return "quantised in training" if config["interventions.quantisation.during"] else "quantised after"

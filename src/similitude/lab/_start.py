@@ -17,7 +17,7 @@ __all__ = ["KeptState", "checked_start", "kept_path", "kept_states"]
 
 # what a state and the tokens of its steps depend on; rate, schedule, decay, texts and seed may be others from there
 _SHARED = ("model", "parameterisation", "base_width", "interventions", "data.tokenizer", "data.sequence",
-           "train.batch", "train.optimizer", "train.dtype")  # fmt: skip
+           "data.images", "train.batch", "train.optimizer", "train.dtype")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def checked_start(config: Config, folder: Path) -> Path:
 def _same(config: Config, settings: Mapping[str, Any]) -> None:
     """DataError where a setting that has to be that of the start is another."""
     assert config.start is not None
-    ours = msgspec.to_builtins(config.resolved())
+    ours = msgspec.json.decode(msgspec.json.encode(config.resolved()))  # as it was written
     for name in _SHARED:
         a, b = (_at(values, name) for values in (ours, settings))
         if a != b:

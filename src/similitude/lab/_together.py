@@ -80,9 +80,9 @@ class Together:
             yield self.step
             begun = time.perf_counter()
 
-    def _windows(self) -> np.ndarray:
-        """The batches of the step to come (runs, batch, sequence + 1)."""
-        return np.stack([m.batch(self.step) for m in self.members])
+    def _windows(self) -> Any:
+        """The batches of the step to come, stacked along a first axis, a run each."""
+        return jax.tree.map(lambda *parts: np.stack(parts), *(m.batch(self.step) for m in self.members))
 
     def save(self, path: Path) -> None:
         """Write the states of all, at once or not at all."""

@@ -58,9 +58,9 @@ def _batches() -> Iterator[Item]:
     steps = steps_to_goal(points, list(GOALS), by="batch", trial="lr", metric="loss")
     found = critical_batch(steps, batch="batch", goal="goal", level=LEVEL)
     rows = []
-    for curve in found.curves:
-        scale = _noise_scale(points, float(curve.goal))
-        rows.append((f"{curve.goal:g}", curve.critical, scale, f"{scale.value / curve.critical.value:.2f}"))
+    for goal, curve in zip(GOALS, found.curves, strict=True):
+        scale = _noise_scale(points, goal)
+        rows.append((f"{goal:g}", curve.critical, scale, f"{scale.value / curve.critical.value:.2f}"))
     ratios = [float(row[-1]) for row in rows]
     yield measured(
         "gradient noise scale over critical batch, geometric mean over goals",
@@ -81,7 +81,8 @@ def _noise_scale(points: pl.DataFrame, goal: float) -> Interval:
     for batch, rate, _ in ends.sort("batch", descending=True).iter_rows():
         mine = near.filter((pl.col("batch") == batch) & (pl.col("lr") == rate))
         if mine.height >= FEWEST:
-            found = noise_scale(mine["noise_one"], mine["noise_batch"], batch_small=1, batch_big=batch, level=LEVEL)
+            one, whole = (mine[name].to_numpy() for name in ("noise_one", "noise_batch"))
+            found = noise_scale(one, whole, batch_small=1, batch_big=batch, level=LEVEL)
             return found.value
     raise AssertionError(f"no run stays near a loss of {goal:g} for {FEWEST} measurements")
 
