@@ -17,22 +17,23 @@ class Flop:
     """FLOP of the matrix products of one pass over one `unit`: a token, an example, an image.
 
     `attention` is the part of `forward` that grows with the square of the sequence. Scores a causal mask hides are
-    counted too, as is the field's custom.
+    counted too, as is the field's custom. `given` is the part that multiplies what the model is given, such as pixels.
     """
 
     forward: float
     attention: float
     unit: str
+    given: float = 0.0
 
     @property
     def backward(self) -> float:
-        """Twice the forward pass: gradients of the inputs and of the weights."""
-        return 2.0 * self.forward
+        """Twice the forward pass, gradients of the inputs and of the weights, but of what is given no gradient."""
+        return 2.0 * self.forward - self.given
 
     @property
     def training(self) -> float:
         """Forward and backward."""
-        return 3.0 * self.forward
+        return 3.0 * self.forward - self.given
 
 
 @dataclass(frozen=True, slots=True)

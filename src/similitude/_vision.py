@@ -1,4 +1,4 @@
-"""From the shape of a vision transformer or a residual convolution net to parameters, FLOP and activations."""
+"""From the shape of a model of images to parameters, FLOP and activations: transformer, convolutions, perceptron."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ._architecture import RECOMPUTE, attention_activations, feed_forward_activa
 from ._counted import Counted, Flop, chosen, positive
 from ._errors import ArgumentError
 
-__all__ = ["ConvolutionNet", "VisionTransformer"]
+__all__ = ["ConvolutionNet", "Perceptron", "PlainConvolutionNet", "VisionTransformer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,8 @@ class VisionTransformer(Counted):
     """The shape of a vision transformer: patches, a class token, learned positions, biases, a linear head.
 
     `width`, `layers`, `heads` and `feed_forward` (by default ``4 * width``) as in `Transformer`; `patch` and `image`
-    are sides in pixels. Embeddings are the projection of patches, the positions and the class token.
+    are sides in pixels. Embeddings are the projection of patches, the positions where they are learned, and the class
+    token.
     Raises ArgumentError where patches do not tile the image or heads do not divide the width.
     """
 
@@ -31,6 +32,7 @@ class VisionTransformer(Counted):
     classes: int = 1000
     class_token: bool = True
     channels: int = 3
+    learned_positions: bool = True
 
     def __post_init__(self) -> None:
         positive(self, "layers", "width", "heads", "patch", "image", "feed_forward", "classes", "channels")
@@ -69,8 +71,8 @@ class VisionTransformer(Counted):
 
     @property
     def embeddings(self) -> int:
-        """Weights of the projection of patches, of positions and of the class token."""
-        return self._patches + self.width + (self.tokens + self.class_token) * self.width
+        """Weights of the projection of patches, of learned positions and of the class token."""
+        return self._patches + self.width + (self.tokens * self.learned_positions + self.class_token) * self.width
 
     @property
     def head(self) -> int:
@@ -87,7 +89,7 @@ class VisionTransformer(Counted):
         attention = 4.0 * self.layers * self.tokens**2 * self.width
         patches = (self.tokens - self.class_token) * self._patches
         products = self.tokens * self._matrices + patches + self.width * self.classes
-        return Flop(2.0 * products + attention, attention, "image")
+        return Flop(2.0 * products + attention, attention, "image", given=2.0 * patches)
 
     def training_flop(self, images: float) -> float:
         """FLOP to train on so many images, forward and backward."""
@@ -193,8 +195,7 @@ class ConvolutionNet(Counted):
 
     def flop(self) -> Flop:
         """FLOP of the convolutions and the head on one image; half as many multiply-and-add operations."""
-        products = sum(c.weights * c.side**2 for c in self.convolutions()) + self.head - self.classes
-        return Flop(2.0 * products, 0.0, "image")
+        return _flop_of(list(self.convolutions()), self.head - self.classes)
 
     def training_flop(self, images: float) -> float:
         """FLOP to train on so many images, forward and backward."""
@@ -225,6 +226,114 @@ class ConvolutionNet(Counted):
             stem=max(1, round(self.stem * width / divisor)) * divisor,
             image=max(1, round(self.image * resolution)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class PlainConvolutionNet(Counted):
+    """The shape of a convolution net without shortcuts: stages of 3x3 convolutions, the mean over places, a head.
+
+    There is one stage for each of `strides`, which its first convolution has; each has `layers` convolutions, the first
+    `width` channels and each later one twice as many. Every convolution is followed by a norm with scale and offset.
+    `image` is a side in pixels, padded so that a stride of one keeps it. Raises ArgumentError for sizes that are not
+    positive.
+    """
+
+    layers: int
+    width: int
+    image: int
+    strides: tuple[int, ...] = (1, 2)
+    classes: int = 1000
+    channels: int = 3
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "strides", tuple(self.strides))
+        positive(self, "layers", "width", "image", "classes", "channels")
+        if not self.strides or min(self.strides) < 1:
+            raise ArgumentError(f"strides {self.strides}; expected a positive one for each stage")
+
+    def convolutions(self) -> Iterator[Convolution]:
+        """Every convolution, in order."""
+        side, channels = self.image, self.channels
+        for stage, stride in enumerate(self.strides):
+            for i in range(self.layers):
+                side = side if i else (side - 1) // stride + 1
+                yield Convolution(3, channels, self.width << stage, side)
+                channels = self.width << stage
+
+    @property
+    def last(self) -> int:
+        """Channels of the last stage."""
+        return self.width << (len(self.strides) - 1)
+
+    @property
+    def head(self) -> int:
+        """Weights of the classifier."""
+        return (self.last + 1) * self.classes
+
+    def _parts(self) -> tuple[int, int, int, int]:
+        return sum(c.weights + 2 * c.filters for c in self.convolutions()), 0, self.head, 0
+
+    def flop(self) -> Flop:
+        """FLOP of the convolutions and the head on one image."""
+        return _flop_of(list(self.convolutions()), self.head - self.classes)
+
+    def training_flop(self, images: float) -> float:
+        """FLOP to train on so many images, forward and backward."""
+        return self.flop().training * images
+
+    def activations(self, batch: float = 1) -> float:
+        """Bytes kept for the backward pass of images: 16 bits before and after each norm."""
+        return 4.0 * batch * sum(c.filters * c.side**2 for c in self.convolutions())
+
+
+@dataclass(frozen=True, slots=True)
+class Perceptron(Counted):
+    """The shape of a multilayer perceptron: `layers` hidden layers of `width` on `inputs` numbers, then `classes`.
+
+    Every layer has a bias; there is no table of embeddings. Raises ArgumentError for sizes that are not positive.
+
+    >>> Perceptron(layers=2, width=32, inputs=64, classes=10).parameters()
+    3466
+    """
+
+    layers: int
+    width: int
+    inputs: int
+    classes: int
+
+    def __post_init__(self) -> None:
+        positive(self, "layers", "width", "inputs", "classes")
+
+    @property
+    def head(self) -> int:
+        """Weights of the classifier."""
+        return (self.width + 1) * self.classes
+
+    @property
+    def _matrices(self) -> int:
+        return self.inputs * self.width + (self.layers - 1) * self.width**2
+
+    def _parts(self) -> tuple[int, int, int, int]:
+        return self._matrices + self.layers * self.width, 0, self.head, 0
+
+    def flop(self) -> Flop:
+        """FLOP of the matrix products of one image."""
+        products = self._matrices + self.width * self.classes
+        return Flop(2.0 * products, 0.0, "image", given=2.0 * self.inputs * self.width)
+
+    def training_flop(self, images: float) -> float:
+        """FLOP to train on so many images, forward and backward."""
+        return self.flop().training * images
+
+    def activations(self, batch: float = 1) -> float:
+        """Bytes kept for the backward pass of images: 16 bits of the input and of what each layer gives."""
+        return 2.0 * batch * (self.inputs + self.layers * self.width)
+
+
+def _flop_of(convolutions: list[Convolution], head: int) -> Flop:
+    """FLOP of these convolutions, the first on pixels, and of a head of so many weights."""
+    products = [c.weights * c.side**2 for c in convolutions]
+    return Flop(2.0 * (sum(products) + head), 0.0, "image", given=2.0 * products[0])
 
 
 def _half(side: int) -> int:

@@ -76,7 +76,7 @@ def tiny(tmp_path, monkeypatch, pixels) -> ImageSet:
     files = {f"usr/share/{name}-ubyte.gz": gzip.compress(idx(part)) for name, part in parts.items()}
     path = write_package(tmp_path / "data" / "lab" / "tiny.deb", files)
     source = Source(hashlib.sha256(path.read_bytes()).hexdigest(), urls=("http://localhost:9/tiny.deb",))
-    entry = ImageSet("tiny", "Tiny", "none", "", "idx", ((source, r"-ubyte\.gz$"),))
+    entry = ImageSet("tiny", "Tiny", "none", "", "idx", ((source, r"-ubyte\.gz$"),), (5, 4, 1), 10)
     monkeypatch.setenv("SIMILITUDE_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(_images, "image_sets", lambda: {"tiny": entry})
     return entry

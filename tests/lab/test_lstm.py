@@ -143,11 +143,11 @@ def test_its_cost_is_foreseen_and_its_width_found():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"model": {"heads": 2}}, "model.heads = 2 says nothing of an LSTM"),
-        ({"model": {"kv_heads": 2}}, "model.kv_heads = 2 says nothing of an LSTM"),
-        ({"model": {"feed_forward": 8}}, "model.feed_forward = 8 says nothing of an LSTM"),
-        ({"model": {"activation": "gelu"}}, "model.activation = 'gelu' says nothing of an LSTM"),
-        ({"model": {"qk_norm": True}}, "model.qk_norm = true says nothing of an LSTM"),
+        ({"model": {"heads": 2}}, "model.heads = 2 says nothing of model.kind = 'lstm'"),
+        ({"model": {"kv_heads": 2}}, "model.kv_heads = 2 says nothing of model.kind = 'lstm'"),
+        ({"model": {"feed_forward": 8}}, "model.feed_forward = 8 says nothing of model.kind = 'lstm'"),
+        ({"model": {"activation": "gelu"}}, "model.activation = 'gelu' says nothing of model.kind = 'lstm'"),
+        ({"model": {"qk_norm": True}}, "model.qk_norm = true says nothing of model.kind = 'lstm'"),
         ({"parameterisation": "unit"}, "parameterisation = 'unit' with model.kind = 'lstm'"),
         ({"interventions": {"moe": {}}}, "'moe' cannot be in a run with model.kind = 'lstm'"),
         ({"model": {"width": 0}}, "model.width = 0; expected 1 or more"),

@@ -38,14 +38,16 @@ class Card(Result):
     def view(self) -> Section:
         """The tables and figures."""
         run, c = self.run, self.run.config
+        unit = str(c.get("units.D", "tokens"))
         whole = [
             ("state", run.state),
             ("parameters", format_number(_number(c.get("n_total")), "parameters", show_unit=False)),
-            ("tokens", format_number(_number(c.get("D")), "tokens", show_unit=False)),
+            (unit, format_number(_number(c.get("D")), unit, show_unit=False)),
             ("training FLOP", format_number(_number(c.get("C")), "FLOP", 3, show_unit=False)),
             *((k, v) for k, v in sorted(run.final.items()) if k not in ("steps",)),
         ]
-        left_out = ("n_total", "n_params_no_emb", "n_params_no_emb_no_head", "n_active", "D", "C", "id")
+        left_out = ("n_total", "n_params_no_emb", "n_params_no_emb_no_head", "n_active", "D", "C", "id",
+                    "units.D", "units.loss")  # fmt: skip
         settings = [(k, "none" if v is None else v) for k, v in sorted(c.items()) if k not in left_out]
         curves = run.curves()
         names = set(curves["metric"].unique()) if curves.height else set()
@@ -71,7 +73,8 @@ class Card(Result):
         if held is not None and len(held):
             lines.append(Points("validation", held.step, held.value))
         if lines:
-            found.append(Figure("Loss", Axis("Step", scale="log"), Axis("Loss", "nats/token", scale="log"), lines,
+            unit = next(c.unit for c in (held, train) if c is not None)
+            found.append(Figure("Loss", Axis("Step", scale="log"), Axis("Loss", unit, scale="log"), lines,
                                 name="loss"))  # fmt: skip
         return found
 

@@ -84,11 +84,15 @@ class Decoder:
             found["head"] = Leaf((m.width, self.config.vocabulary), "output", m.width, self.config.vocabulary, 0.02)
         return found
 
-    def logits(self, params: Params, tokens: Array) -> tuple[Array, dict[str, Array]]:
+    def split(self, batch: Array) -> tuple[Array, Array]:
+        """Of windows (sequences, length + 1) the tokens that are read, and those that follow them, in one row."""
+        return batch[:, :-1], batch[:, 1:].reshape(-1)
+
+    def logits(self, params: Params, inputs: Array) -> tuple[Array, dict[str, Array]]:
         """Logits (sequences x length, vocabulary) for tokens (sequences, length), and auxiliary losses by name."""
         if self.parts.around is not None:
-            return self.parts.around(self, params, tokens, self.forward)
-        return self.forward(params, tokens)
+            return self.parts.around(self, params, inputs, self.forward)
+        return self.forward(params, inputs)
 
     def forward(self, params: Params, tokens: Array) -> tuple[Array, dict[str, Array]]:
         """The plain pass."""
@@ -114,17 +118,18 @@ class Decoder:
                 seen(h)
         return rms(h, params["norm"]), losses
 
-    def norms(self, params: Params, tokens: Array) -> dict[str, Array]:
+    def norms(self, params: Params, inputs: Array) -> dict[str, Array]:
         """Root mean squares of the stream after each block and of the logits, and each block's largest attention logit.
 
         Blocks are counted as they are passed, from 0; attention logits are those that go into the softmax, masked ones
         left out.
         """
-        states, found = [self.embed(params, tokens)], {}
-        h, _ = self.body(params, states[0], tokens.shape[1], states.append)
+        length = inputs.shape[1]
+        states, found = [self.embed(params, inputs)], {}
+        h, _ = self.body(params, states[0], length, states.append)
         for place, (i, before, after) in enumerate(zip(self.order, states, states[1:], strict=False)):
             block = of_block(params, f"block{i}")
-            q, k, _ = self.projected(block, rms(before, block["norm1"]), tokens.shape[1])
+            q, k, _ = self.projected(block, rms(before, block["norm1"]), length)
             scores = jnp.einsum("nqd,nkd->nqk", q, k).astype(jnp.float32) / sqrt(q.shape[-1])
             visible = jnp.tril(jnp.ones(scores.shape[1:], bool))
             found[f"residual/{place}"] = root_mean_square(after)

@@ -34,7 +34,10 @@ class Pictures(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ImageSet:
-    """A set as declared; each source is a package and which of its files are meant (a regex), or a file itself."""
+    """A set as declared; each source is a package and which of its files are meant (a regex), or a file itself.
+
+    `shape` is height, width and channels of an image.
+    """
 
     name: str
     title: str
@@ -42,6 +45,8 @@ class ImageSet:
     about: str
     reader: str
     sources: tuple[tuple[Source, str], ...]
+    shape: tuple[int, int, int]
+    classes: int
 
     @property
     def content(self) -> str:
@@ -69,7 +74,8 @@ def _image_set(name: str, entry: dict, snapshot: str) -> ImageSet:
         (Source(s["sha256"], s.get("pool", ""), snapshot, tuple(s.get("urls", ()))), s.get("inside", ""))
         for s in entry.pop("sources")
     )
-    return ImageSet(name=name, sources=sources, **entry)
+    height, width, channels = entry.pop("shape")
+    return ImageSet(name=name, sources=sources, shape=(height, width, channels), **entry)
 
 
 def read_pictures(entry: ImageSet, *, download: bool = True) -> Pictures:

@@ -6,7 +6,9 @@ import hashlib
 import io
 import zipfile
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from ._image_sets import ImageSet, Pictures, image_sets, read_pictures, split_by
 from ._kept import kept_arrays
 from ._order import permutation
 
-__all__ = ["ImageBatches", "Images", "images"]
+__all__ = ["ImageBatches", "Images", "Size", "images", "size_of"]
 
 RULE = 1  # raise it when a change changes arrays: those kept under an older rule are made anew
 KEPT_ORDERS = 4
@@ -66,7 +68,33 @@ def images(name: str | Path, *, folder: str | Path | None = None, download: bool
             f"'{name}' is neither a set of images nor an .npz file; the sets are: {', '.join(known)}"
             f"{did_you_mean(str(name), known)}"
         )
-    return _images(_read_own(Path(name)), Path(name).stem, "your own images", "not stated")
+    about = Path(name).stat()
+    return _own(Path(name), about.st_mtime_ns, about.st_size)
+
+
+class Size(NamedTuple):
+    """Pixels and channels of an image, and how many classes there are."""
+
+    height: int
+    width: int
+    channels: int
+    classes: int
+
+
+def size_of(name: str | Path) -> Size:
+    """The size of a set's images: as declared, without fetching them, or of a file as it is read.
+
+    Raises what :func:`images` does.
+
+    >>> size_of("digits")
+    Size(height=8, width=8, channels=1, classes=10)
+    """
+    declared = image_sets().get(str(name))
+    if declared is not None:
+        return Size(*declared.shape, declared.classes)
+    read = images(name)
+    height, width, channels = read.x_train.shape[1:]
+    return Size(height, width, channels, read.classes)
 
 
 class ImageBatches:
@@ -150,6 +178,12 @@ def _among(some: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 # -- a user's own -----------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=2)
+def _own(path: Path, modified: int, size: int) -> Images:
+    """A file as it was at that time: settings ask for the size of its images many times."""
+    return _images(_read_own(path), path.stem, "your own images", "not stated")
 
 
 def _read_own(path: Path) -> Pictures:

@@ -203,6 +203,12 @@ def _nested(path: tuple[str, ...], value: Any) -> dict[str, Any]:
 
 def planned(plan: Mapping[str, Any], folder: Path, base: Mapping[str, Any], said: str) -> Iterator[dict[str, Any]]:
     """Settings for each run that a plan proposes: the nearest shape, the tokens, a seed for each repeat."""
+    model = base.get("model")
+    kind = model.get("kind", "transformer") if isinstance(model, Mapping) else "transformer"
+    if kind != "transformer":
+        raise DataError(
+            f"{said}, plan: proposed runs become decoders, not model.kind = '{kind}'; list them in [[runs]]"
+        )
     path = folder / str(plan.get("file", ""))
     try:
         document = json.loads(path.read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ __all__ = ["Leaf", "first_values", "is_matrix", "rate_of"]
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One array: `role` is "input" (embedding), "hidden", "output" or "vector" (gains, biases).
+    """One array: `role` is "input" (embedding), "hidden", "output", "vector" (gains, biases) or "logit" (its bias).
 
     `fan_in` is what a matrix product sums over, `fan_out` what it gives. `std` of the first values; a constant `fill`
     where it is given.
@@ -36,7 +36,7 @@ class Leaf:
     @property
     def decays(self) -> bool:
         """Whether weight decay acts on it: on matrices, not on gains and biases."""
-        return self.role != "vector"
+        return self.role not in ("vector", "logit")
 
 
 def rate_of(leaf: Leaf, parameterisation: str, ratio: float, optimizer: str) -> float:
@@ -47,11 +47,12 @@ def rate_of(leaf: Leaf, parameterisation: str, ratio: float, optimizer: str) -> 
     at ratio, output at ratio (its multiplier halves the gradient's growth), hidden as at the base. Deviations of hidden
     matrices are 1/sqrt(fan_in) in both, so only the output's first values, which do not shrink with width, differ.
     Muon's hidden updates are orthogonal matrices scaled to Adam's size, and learn as hidden matrices under Adam do.
+    Offsets of logits, whose number and gradient do not depend on the width, learn as at the base in all of them.
     """
     if parameterisation != "mup":
         return 1.0
     if optimizer == "sgd":
-        return 1.0 if leaf.role == "hidden" else ratio
+        return 1.0 if leaf.role in ("hidden", "logit") else ratio
     return 1.0 / ratio if leaf.role == "hidden" else 1.0
 
 
@@ -79,6 +80,11 @@ def hidden(fan_in: int, fan_out: int, *, shrink: float = 1.0, shape: tuple[int, 
 def gain(width: int) -> Leaf:
     """The weights of a norm, ones at first."""
     return Leaf((width,), "vector", 1, width, fill=1.0)
+
+
+def offset(width: int) -> Leaf:
+    """What a norm or a linear map adds, zeros at first."""
+    return Leaf((width,), "vector", 1, width, fill=0.0)
 
 
 def count(leaves: Mapping[str, Leaf]) -> int:

@@ -23,7 +23,7 @@ from ._leaf import Leaf, of_block
 from ._norms import root_mean_square
 from ._settings import Config
 
-__all__ = ["Lstm"]
+__all__ = ["Lstm", "model"]
 
 Array = jax.Array
 FORGET = 1.0  # bias of the forget gate
@@ -56,10 +56,14 @@ class Lstm:
             found["head"] = Leaf((w, vocabulary), "output", w, vocabulary, 1 / sqrt(3 * w))
         return found
 
-    def logits(self, params: Mapping[str, Any], tokens: Array) -> tuple[Array, dict[str, Array]]:
+    def split(self, batch: Array) -> tuple[Array, Array]:
+        """Of windows (sequences, length + 1) the tokens that are read, and those that follow them, in one row."""
+        return batch[:, :-1], batch[:, 1:].reshape(-1)
+
+    def logits(self, params: Mapping[str, Any], inputs: Array) -> tuple[Array, dict[str, Array]]:
         """Logits (sequences x length, vocabulary) for tokens (sequences, length), and no other losses."""
-        rows = self.body(params, tokens)[-1]
-        h = rows.reshape(tokens.shape[1], tokens.shape[0], -1).transpose(1, 0, 2).reshape(rows.shape)
+        rows = self.body(params, inputs)[-1]
+        h = rows.reshape(inputs.shape[1], inputs.shape[0], -1).transpose(1, 0, 2).reshape(rows.shape)
         return self.head(params, h), {}
 
     def body(self, params: Mapping[str, Any], tokens: Array) -> list[Array]:
@@ -71,9 +75,9 @@ class Lstm:
             found.append(rows)
         return found
 
-    def norms(self, params: Mapping[str, Any], tokens: Array) -> dict[str, Array]:
+    def norms(self, params: Mapping[str, Any], inputs: Array) -> dict[str, Array]:
         """Root mean squares of what each layer gives, from 0, and of the logits."""
-        rows = self.body(params, tokens)
+        rows = self.body(params, inputs)
         found = {f"output/{i}": root_mean_square(h) for i, h in enumerate(rows)}
         return {**found, "logits": root_mean_square(self.head(params, rows[-1]))}
 
@@ -97,3 +101,8 @@ def layer(block: Mapping[str, Any], rows: Array, sequences: int) -> Array:
         return (h, c), h
 
     return jax.lax.scan(step, (begin, begin), read.reshape(-1, sequences, 4 * width))[1].reshape(rows.shape)
+
+
+def model(config: Config) -> Lstm:
+    """The model of a run."""
+    return Lstm(config)

@@ -14,18 +14,22 @@ from similitude._errors import ArgumentError, DataError
 from similitude._result import Result
 from similitude._view import Column, Section, Table, Text
 
+from ._families import family_of
 from ._jobs import jobs_of
 from ._ladder import Ladder
-from ._settings import Config, model_shape
-from ._train import checkpoints_of, training_flop
+from ._settings import Config
+from ._train import checkpoints_of, n_of, training_flop
 from .interventions import flop_of_token
 
 __all__ = ["Clock", "Outlook", "outlook", "time_text"]
 
 OVERHEAD = 5e-6  # seconds a token whatever the size: look-ups, norms, softmax
+STEP, UPDATE, KEPT = 1e-3, 7e-9, 6e-9  # seconds a step on images; a parameter and step; a number kept of an image
 EFFICIENCY = 0.75  # of a plain matrix product's speed that training's products reach
 ENDED = ("finished", "diverged")
 PROCESS = 250e6  # bytes of a worker before it trains
+HEAP = 64e6  # bytes by which a worker's memory grows at a time
+COPIES = 3  # of the numbers kept for the backward pass, those that it needs itself among them
 
 
 def time_text(seconds: float) -> str:
@@ -56,7 +60,12 @@ class Clock:
         known = self.known.get(shape_key(config))
         if known:
             return config.tokens / known
-        return config.tokens * (OVERHEAD + training_flop(config) / config.tokens / (EFFICIENCY * self.speed))
+        flop = training_flop(config)
+        kept = kept_of(config)
+        if kept is not None:
+            each = STEP + UPDATE * n_of(config) + KEPT * kept * config.train.batch
+            return config.steps * each + flop / (EFFICIENCY * self.speed)
+        return config.tokens * (OVERHEAD + flop / config.tokens / (EFFICIENCY * self.speed))
 
     @property
     def speed(self) -> float:
@@ -73,18 +82,26 @@ class Clock:
 
 
 def shape_key(config: Config) -> str:
-    """Runs of one key take the same time for a token."""
+    """Runs of one key take the same time for a token, or an image."""
     m = config.model
     changes = dict(sorted(config.interventions.items()))
-    return f"{m} {config.data.sequence} {config.vocabulary} {changes} {config.train.dtype}"
+    images = config.data.images
+    data = f"{config.data.sequence} {config.vocabulary}" if images is None else f"{images} {config.train.batch}"
+    return f"{m} {data} {changes} {config.train.dtype}"
+
+
+def kept_of(config: Config) -> float | None:
+    """Numbers that training keeps of one image for the backward pass; None of a run on text."""
+    kept = family_of(config).kept
+    return None if kept is None else kept(config.shape)
 
 
 @dataclass(frozen=True)
 class Outlook(Result):
     """A ladder before or while it is trained: one row a run, and what is left.
 
-    `rows` are dictionaries with id, name, N by convention, D, C, seconds expected, bytes, state and steps done. Times
-    are of one core; `left` is that of all workers together. Made by `sim.lab.outlook`.
+    `rows` are dictionaries with id, name, N by convention, D and its unit, C, seconds expected, bytes, state and steps
+    done. Times are of one core; `left` is that of all workers together. Made by `sim.lab.outlook`.
     """
 
     ladder: str
@@ -105,7 +122,8 @@ class Outlook(Result):
 
     def view(self) -> Section:
         """The runs and what is left."""
-        columns = ("run", Column("N", "parameters"), Column("without embeddings", "parameters"), Column("D", "tokens"),
+        units = " or ".join(dict.fromkeys(r["unit"] for r in self.rows))
+        columns = ("run", Column("N", "parameters"), Column("without embeddings", "parameters"), Column("D", units),
                    Column("C", "FLOP", digits=3), "time", "memory", "state")  # fmt: skip
         rows = [
             (r["name"], r["N"], r["N_without_embeddings"], r["D"], r["C"], time_text(r["seconds"]),
@@ -191,6 +209,7 @@ def _row(run: Config, name: str, state: Mapping[str, Any] | None, clock: Clock) 
         "N": shape.parameters("total"),
         "N_without_embeddings": shape.parameters("without embeddings"),
         "D": run.tokens,
+        "unit": run.unit,
         "C": training_flop(run),
         "steps": steps,
         "seconds": clock.seconds(run),
@@ -208,8 +227,11 @@ def bytes_of(run: Config) -> float:
     Activations grow as the FLOP of a pass do that an intervention makes longer or repeats.
     """
     shape, m, d = run.shape, run.model, run.data
-    longer = max(1.0, flop_of_token(run) / model_shape(run).flop(d.sequence).training)
     state = shape.state("adam, 32 bit").total * 1.5
+    kept = kept_of(run)
+    if kept is not None:
+        return PROCESS + HEAP + state + COPIES * 4.0 * kept * run.train.batch
+    longer = max(1.0, flop_of_token(run) / family_of(run).shape(run).flop(d.sequence).training)
     rows = run.train.batch * d.sequence
     layer = 20 * m.width if m.kind == "lstm" else 14 * m.width + 4 * m.inner() + 2.5 * m.heads * d.sequence
     return PROCESS + state + longer * 4.0 * rows * (m.layers * layer + 4 * run.vocabulary)

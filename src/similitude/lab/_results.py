@@ -13,8 +13,8 @@ __all__ = ["runs_of"]
 def runs_of(ladder: Ladder, *, loss: str = "val/loss") -> Runs:
     """The ladder's runs that its store has, as Runs; those that diverged are marked as censored.
 
-    `loss` is another of the validation losses, such as "val/bits_per_byte", or "val/kernel/loss" where several domains
-    were measured. Raises DataError where none has ended, or none has that loss.
+    `loss` is another of the validation losses, such as "val/bits_per_byte", "val/kernel/loss" where several domains
+    were measured, or "val/error" of runs on images. Raises DataError where none has ended, or none has that loss.
 
     >>> import similitude as sim
     >>> sim.lab.runs_of(sim.lab.read_ladder("ladder.toml"))  # doctest: +SKIP
@@ -37,12 +37,14 @@ def runs_of(ladder: Ladder, *, loss: str = "val/loss") -> Runs:
         for run in kept:
             curve = run.curves().filter((pl.col("metric") == loss) & pl.col("step").is_not_null())
             if curve.height:
-                name = f"val/{loss.rpartition('/')[2]}"  # which states the unit
+                last = loss.rpartition("/")[2]
+                name = "val/loss" if last == "error" else f"val/{last}"  # which states the unit
                 points = [(name, int(s), None, float(v)) for s, v in curve.select("step", "value").iter_rows()]
                 from dataclasses import replace
 
                 final = {k: v for k, v in run.final.items() if not k.startswith("val/")}
-                chosen.append(replace(run, points=points_of(points), final=final))
+                config = {**run.config, "units.loss": "error rate"} if last == "error" else run.config
+                chosen.append(replace(run, config=config, points=points_of(points), final=final))
     if not chosen:
         known = sorted({m for r in kept for m in r.curves()["metric"].unique() if m.startswith("val/")})
         raise DataError(f"no run of ladder '{ladder.name}' has a loss '{loss}'; there are: {', '.join(known)}")

@@ -72,7 +72,7 @@ def run(
         raise ArgumentError(f"together = {together}; expected 1 or more runs")
     if count < 1 or retries < 0 or (limit is not None and limit <= 0):
         raise ArgumentError(f"workers = {count}, retries = {retries}, limit = {limit}: expected at least 1, 0 and 0")
-    _texts(made)
+    _data(made)
     clock, stopped = Clock(), []
     failures: list[tuple[str, str]] = []
 
@@ -114,16 +114,16 @@ def run(
     return outlook(made, workers=count, failures=stopped, clock=clock)
 
 
-def _texts(ladder: Ladder) -> None:
+def _data(ladder: Ladder) -> None:
     """Fetch and prepare what the runs read, once, before the workers begin."""
-    from ._training import corpora_of
+    from ._training import prepare_data
 
     seen = set()
     for run in ladder.runs:
-        what = (tuple(run.data.domains), run.data.tokenizer)
+        what = (tuple(run.data.domains), run.data.tokenizer, run.data.images)
         if what not in seen:
             seen.add(what)
-            corpora_of(run)
+            prepare_data(run)
 
 
 def _left(ladder: Ladder, together: int) -> list[Job]:

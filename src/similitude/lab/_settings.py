@@ -11,31 +11,49 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from similitude._architecture import Transformer
 from similitude._errors import ArgumentError, DataError, did_you_mean
-from similitude._recurrent import Recurrent
 from similitude._schedule import SHAPES, Schedule, schedule
+
+from ._families import IMAGES, TEXT, check_family, family_of
+
+if TYPE_CHECKING:
+    from ._images import Size
 
 __all__ = ["Config", "DataSettings", "ModelSettings", "StartSettings", "TrainSettings", "config_from", "evenly"]
 
 RULES = 1  # raised whenever the same settings would give other numbers, so that runs of both are told apart
 # settings that came later; ids leave them out at their default
-ADDED: tuple[str, ...] = ("train.norms", "start", "train.keep", "train.activations")
+ADDED: tuple[str, ...] = (
+    "train.norms",
+    "start",
+    "train.keep",
+    "train.activations",
+    "model.patch",
+    "model.positions",
+    "model.strides",
+    "data.images",
+    "train.images",
+)
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The shape of the model.
 
-    `kind` is "transformer" (a decoder) or "lstm", which has layers, a width and `tied` and nothing else. `feed_forward`
-    is the inner width, by default 8/3 of the width, to the next multiple of 8, for swiglu and four times it for gelu.
-    `qk_norm` divides queries and keys by their root mean square, without weights of its own.
+    `kind` is "transformer" (a decoder), "lstm", which has layers, a width and `tied` and nothing else, or of images
+    "mlp", "cnn" or "vit". `feed_forward` is the inner width, by default 8/3 of the width, to the next multiple of 8,
+    for swiglu and four times it for gelu and in a vit. `qk_norm` divides queries and keys by their root mean square,
+    without weights of its own.
+
+    An mlp has `layers` hidden layers. A cnn has a stage of `layers` convolutions for each of `strides`, that of its
+    first convolution; `width` is the channels of the first stage, and each later one has twice as many. A vit cuts
+    images into patches of `patch` pixels a side and adds `positions` that are learned or sines.
     """
 
-    kind: Literal["transformer", "lstm"] = "transformer"
+    kind: Literal["transformer", "lstm", "mlp", "cnn", "vit"] = "transformer"
     layers: int = 2
     width: int = 64
     heads: int = 4
@@ -44,12 +62,16 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     activation: Literal["swiglu", "gelu"] = "swiglu"
     tied: bool = True
     qk_norm: bool = False
+    patch: int = 4
+    positions: Literal["learned", "sine"] = "learned"
+    strides: tuple[int, ...] = (1, 2)
 
     def inner(self) -> int:
         """Inner width of the feed-forward layer."""
         if self.feed_forward is not None:
             return self.feed_forward
-        return -(-8 * self.width // 24) * 8 if self.activation == "swiglu" else 4 * self.width
+        gated = self.kind == "transformer" and self.activation == "swiglu"
+        return -(-8 * self.width // 24) * 8 if gated else 4 * self.width
 
 
 class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,6 +79,9 @@ class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     `unique` limits the different tokens, which are then repeated; `held` windows of each domain are for validation.
     `tokenizer` is "bytes", or "bpe-1024" for byte pairs with that vocabulary.
+
+    Or `images`: digits, fashion-mnist, mnist, or the path of an .npz file, see `images`. `unique` then limits the
+    different images, and all validation images are used.
     """
 
     domains: dict[str, float] = msgspec.field(default_factory=lambda: {"python": 1.0})
@@ -64,12 +89,14 @@ class DataSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sequence: int = 128
     unique: int | None = None
     held: int = 128
+    images: str | None = None
 
 
 class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How it is trained: for `steps`, or `tokens`, or `tokens_per_parameter` (all parameters), one of the three.
 
-    `batch` counts sequences. `warm_up` and `cooldown` are steps, or shares of all steps where below 1; `end` is the
+    A run on images is as long as its `steps` or `images`, each counted as often as it is seen. `batch` counts sequences
+    or images. `warm_up` and `cooldown` are steps, or shares of all steps where below 1; `end` is the
     last rate as a share of `lr`. Weight decay is decoupled: each step takes `lr * weight_decay` of a weight matrix.
     `ema` averages weights with that momentum at a batch of `ema_batch`; at another batch it is raised to the power of
     their ratio (Busbridge et al. 2023). `noise` measurements of the gradient noise scale are spread over the run, and
@@ -106,6 +133,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     spectra: bool = False
     activations: bool = False
     keep: int | tuple[int, ...] = 0
+    images: float | None = None
 
 
 class StartSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -161,7 +189,19 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """The shape with its counts of parameters and FLOP, as interventions leave it."""
         from .interventions import shape_with
 
-        return shape_with(model_shape(self), self)
+        return shape_with(family_of(self).shape(self), self)
+
+    @property
+    def image_size(self) -> Size:
+        """Pixels, channels and classes of the images trained on."""
+        from ._images import size_of
+
+        return size_of(str(self.data.images))
+
+    @property
+    def unit(self) -> str:
+        """What D counts: "tokens", or "images" where it is trained on those."""
+        return "tokens" if family_of(self).data == TEXT else IMAGES
 
     @property
     def steps(self) -> int:
@@ -169,6 +209,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         t = self.train
         if t.steps is not None:
             return t.steps
+        if t.images is not None:
+            return max(1, round(t.images / self.tokens_per_step))
         tokens = t.tokens if t.tokens is not None else (t.tokens_per_parameter or 20.0) * self.shape.parameters("total")
         return max(1, round(tokens / self.tokens_per_step))
 
@@ -187,12 +229,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def tokens_per_step(self) -> int:
-        """Tokens of a batch."""
-        return self.train.batch * self.data.sequence
+        """Tokens of a batch, or its images."""
+        return self.train.batch * (self.data.sequence if self.unit == "tokens" else 1)
 
     @property
     def tokens(self) -> int:
-        """Tokens trained on."""
+        """D, the tokens trained on, or the images."""
         return self.steps * self.tokens_per_step
 
     def resolved(self) -> Config:
@@ -211,13 +253,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             steps=steps,
             tokens=None,
             tokens_per_parameter=None,
+            images=None,
             warm_up=float(min(warm, max(own - 1, 0))),
             cooldown=float(cool),
             ema_batch=ema_batch if self.train.ema else None,
             keep=self.kept or 0,
         )
         model = self.model
-        if model.feed_forward is None and model.kind == "transformer":
+        if model.feed_forward is None and "feed_forward" in family_of(self).settings:
             model = msgspec.structs.replace(model, feed_forward=model.inner())
         return msgspec.structs.replace(self, train=train, model=model, interventions=self._interventions())
 
@@ -250,7 +293,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise ArgumentError(f"{name} = {value}; expected 1 or more")
         if sum(v is not None for v in (t.steps, t.tokens, t.tokens_per_parameter)) > 1:
             raise ArgumentError("train: give one of steps, tokens and tokens_per_parameter, not several")
-        for name in ("steps", "tokens", "tokens_per_parameter", "lr"):
+        if t.steps is not None and t.images is not None:
+            raise ArgumentError("train: give one of steps and images, not both")
+        for name in ("steps", "tokens", "tokens_per_parameter", "images", "lr"):
             value = getattr(t, name)
             if value is not None and not 0 < value < float("inf"):
                 raise ArgumentError(f"train.{name} = {value:g}; expected a positive number")
@@ -271,9 +316,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ArgumentError(
                 f"data.tokenizer = '{d.tokenizer}'; expected bytes, or bpe- and a size, such as bpe-1024"
             )
-        if m.kind == "lstm":
-            self._check_lstm()
-        elif m.width % m.heads or (m.width // m.heads) % 2:
+        check_family(self)
+        if m.kind == "transformer" and (m.width % m.heads or (m.width // m.heads) % 2):
             raise ArgumentError(f"model.width = {m.width} with {m.heads} heads: expected heads of one even width")
         if self.parameterisation == "unit":
             self._check_unit()
@@ -287,19 +331,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         self.shape.parameters("total")
         self.rates()
         return self
-
-    def _check_lstm(self) -> None:
-        """ArgumentError for settings that say nothing of an LSTM."""
-        for name in ("heads", "kv_heads", "feed_forward", "activation", "qk_norm"):
-            value = getattr(self.model, name)
-            if value != getattr(_USUAL.model, name):
-                raise ArgumentError(f"model.{name} = {_told(value)} says nothing of an LSTM, which has layers, width "
-                                    "and tied; leave it out")  # fmt: skip
-        if self.parameterisation == "unit":
-            raise ArgumentError("parameterisation = 'unit' with model.kind = 'lstm': expected standard or mup")
-        if self.interventions:
-            raise ArgumentError(f"interventions are changes to the transformer: '{next(iter(self.interventions))}' "
-                                "cannot be in a run with model.kind = 'lstm'")  # fmt: skip
 
     def _check_unit(self) -> None:
         """ArgumentError for what unit scaling's factors do not hold of."""
@@ -399,27 +430,3 @@ def _said(error: str) -> str:
         text = f"there is no setting '{field}'"
         known = did_you_mean(field, fields) or (f" (there are {', '.join(fields)})" if fields else "")
     return f"{name}: {text}{known}" if name else f"{text}{known}"
-
-
-def _told(value: object) -> str:
-    """A value as a settings file has it."""
-    return f"'{value}'" if isinstance(value, str) else str(value).lower()
-
-
-def model_shape(config: Config) -> Transformer | Recurrent:
-    """The model's sizes, before interventions."""
-    m = config.model
-    if m.kind == "lstm":
-        return Recurrent(layers=m.layers, width=m.width, vocabulary=config.vocabulary, context=config.data.sequence,
-                         tied=m.tied)  # fmt: skip
-    return Transformer(
-        layers=m.layers,
-        width=m.width,
-        heads=m.heads,
-        kv_heads=m.kv_heads,
-        vocabulary=config.vocabulary,
-        context=config.data.sequence,
-        feed_forward=m.inner(),
-        gated=m.activation == "swiglu",
-        tied=m.tied,
-    )

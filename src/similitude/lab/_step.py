@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from importlib import import_module
 from math import sqrt
 from typing import Any
 
@@ -16,8 +17,9 @@ import optax
 from similitude._errors import ArgumentError
 
 from ._decoder import Decoder, Parts
+from ._families import family_of
 from ._leaf import Leaf, count
-from ._lstm import Lstm
+from ._model import Model
 from ._norms import gradient_norms as norms_by_kind
 from ._optimizer import apply, direction_of, global_norm, rates_of
 from ._settings import Config
@@ -33,14 +35,15 @@ Array = jax.Array
 class Compiled:
     """The functions of a shape. A state is {"params", "optimizer", "ema", "extra"}, each a dictionary of arrays.
 
-    `step(state, windows, lr, decay, ema, number, key)` gives the next state and (loss, gradient norm, other losses);
-    `together` is a step of several states at once, stacked along a first axis as are windows, lr, decay and key;
-    `evaluate(params, extra, step, windows)` the mean loss of windows (count, sequence + 1), `norms`, of the same
-    arguments, the sizes of activations and gradients by name, and `residuals` the rows (layers, count x sequence,
-    width) that each block leaves of them.
+    `step(state, batch, lr, decay, ema, number, key)` gives the next state and (loss, gradient norm, other losses);
+    `together` is a step of several states at once, stacked along a first axis as are batch, lr, decay and key;
+    `evaluate(params, extra, step, batch)` the mean loss of a batch, of windows (count, sequence + 1) or of images and
+    their classes, `norms`, of the same arguments, the sizes of activations and gradients by name, and `residuals` the
+    rows (layers, count x sequence, width) that each block leaves of windows. `judge(params, images, classes)` is of
+    each image the loss, and whether it is taken for another class.
     """
 
-    decoder: Any  # a Decoder or an Lstm
+    model: Model
     leaves: Mapping[str, Leaf]
     direction: optax.GradientTransformation
     step: Callable[..., Any]
@@ -50,6 +53,12 @@ class Compiled:
     norms: Callable[..., Any]
     loss: Callable[..., Any]
     residuals: Callable[..., Any]
+    judge: Callable[..., Any]
+
+    @property
+    def decoder(self) -> Any:
+        """The model of a run on text."""
+        return self.model
 
 
 def compiled(config: Config, trains: Callable[[str], bool] | None = None) -> Compiled:
@@ -82,23 +91,23 @@ class _Key:
 def _compiled(key: _Key) -> Compiled:
     config = key.config
     hooks = tuple(chosen(config))
-    decoder = decoder_of(config)
-    leaves = leaves_of(decoder)
+    model = model_of(config)
+    leaves = leaves_of(model)
     trains = key.trains or (lambda name: True)
     direction = direction_of(config, {k: v for k, v in leaves.items() if trains(k)})
     rates = rates_of(config, leaves)
-    loss = _loss_of(config, decoder, hooks)
+    loss = _loss_of(config, model, hooks)
     most = config.train.clip  # of the gradient's norm; of unit gradients, of their root mean square
     if config.parameterisation == "unit":
         most *= sqrt(count({k: v for k, v in leaves.items() if trains(k)}))
 
-    def step(state: Any, windows: Array, lr: Array, decay: Array, ema: Array, number: Array, key: Array) -> Any:
+    def step(state: Any, batch: Any, lr: Array, decay: Array, ema: Array, number: Array, key: Array) -> Any:
         key = jax.random.fold_in(key, number)
         ours = {k: v for k, v in state["params"].items() if trains(k)}
         rest = {k: v for k, v in state["params"].items() if not trains(k)}
 
         def objective(p: Mapping[str, Array]) -> Any:
-            return loss({**p, **rest}, state["extra"], number, windows, key)
+            return loss({**p, **rest}, state["extra"], number, batch, key)
 
         (value, others), gradients = jax.value_and_grad(objective, has_aux=True)(ours)
         norm = global_norm(gradients)
@@ -110,37 +119,44 @@ def _compiled(key: _Key) -> Compiled:
         mean = {k: ema * m + (1 - ema) * params[k] for k, m in state["ema"].items()}
         return {**state, "params": params, "optimizer": optimizer, "ema": mean}, (value, norm, others)
 
-    def evaluate(params: Any, extra: Any, number: Array, windows: Array) -> Array:
-        return loss(params, extra, number, windows, None)[0]
+    def evaluate(params: Any, extra: Any, number: Array, batch: Any) -> Array:
+        return loss(params, extra, number, batch, None)[0]
 
-    def gradient_norms(params: Any, extra: Any, number: Array, windows: Array) -> tuple[Array, Array]:
-        """Mean of the squared norms of each window's gradient, and the squared norm of their mean."""
+    def judge(params: Any, images: Array, classes: Array) -> tuple[Array, Array]:
+        logits, _ = model.logits(_seen(config, hooks, params, {}, jnp.zeros(())), images)
+        losses = jax.vmap(lambda row, target: cross_entropy(row[None], target[None])[0])(logits, classes)
+        return losses, logits.argmax(-1) != classes
 
-        def one(total: Any, window: Array) -> Any:
-            g = jax.grad(lambda p: loss(p, extra, number, window[None], None)[0])(params)
+    def gradient_norms(params: Any, extra: Any, number: Array, batch: Any) -> tuple[Array, Array]:
+        """Mean of the squared norms of the gradient of each window or image, and the squared norm of their mean."""
+
+        def one(total: Any, item: Any) -> Any:
+            alone = jax.tree.map(lambda a: a[None], item)
+            g = jax.grad(lambda p: loss(p, extra, number, alone, None)[0])(params)
             square = sum(jnp.sum(x * x) for x in g.values())
             return {k: total[k] + g[k] for k in g}, square
 
         zero = {k: jnp.zeros_like(v) for k, v in params.items()}
-        total, squares = jax.lax.scan(one, zero, windows)
-        count = windows.shape[0]
+        total, squares = jax.lax.scan(one, zero, batch)
+        count = squares.shape[0]
         return squares.mean(), sum(jnp.sum(jnp.square(x / count)) for x in total.values())  # type: ignore[return-value]
 
-    def norms(params: Any, extra: Any, number: Array, windows: Array) -> dict[str, Array]:
-        gradients = jax.grad(lambda p: loss(p, extra, number, windows, None)[0])(params)
-        seen = decoder.norms(_seen(config, hooks, params, extra, number), windows[:, :-1])
+    def norms(params: Any, extra: Any, number: Array, batch: Any) -> dict[str, Array]:
+        gradients = jax.grad(lambda p: loss(p, extra, number, batch, None)[0])(params)
+        seen = model.norms(_seen(config, hooks, params, extra, number), model.split(batch)[0])
         return {**seen, **{f"gradient/{k}": v for k, v in norms_by_kind(gradients, leaves).items()}}
 
     def residuals(params: Any, extra: Any, number: Array, windows: Array) -> Array:
         params, tokens = _seen(config, hooks, params, extra, number), windows[:, :-1]
-        if isinstance(decoder, Lstm):
+        decoder: Any = model
+        if config.model.kind == "lstm":
             return jnp.stack(decoder.body(params, tokens)).astype(jnp.float32)
         rows: list[Array] = []
         decoder.body(params, decoder.embed(params, tokens), tokens.shape[1], rows.append)
         return jnp.stack(rows).astype(jnp.float32)
 
     return Compiled(
-        decoder,
+        model,
         leaves,
         direction,
         jax.jit(step, donate_argnums=(0,)),
@@ -150,13 +166,20 @@ def _compiled(key: _Key) -> Compiled:
         jax.jit(norms),
         loss,
         jax.jit(residuals),
+        jax.jit(judge),
     )
 
 
-def decoder_of(config: Config) -> Decoder | Lstm:
-    """The model; a decoder with the parts that interventions put in, ArgumentError where two put in the same."""
-    if config.model.kind == "lstm":
-        return Lstm(config)
+def model_of(config: Config) -> Model:
+    """The model of a run, a decoder with the parts that its interventions put in."""
+    kind = config.model.kind
+    if kind == "transformer":
+        return decoder_of(config)
+    return import_module(f"{__package__}.{family_of(config).module}").model(config)
+
+
+def decoder_of(config: Config) -> Decoder:
+    """The decoder with the parts that the interventions of a run put in; ArgumentError where two put in the same."""
     parts, owner = Parts(), {}
     for made, settings in chosen(config):
         if made.parts is not None:
@@ -169,12 +192,12 @@ def decoder_of(config: Config) -> Decoder | Lstm:
     return (UnitDecoder if config.parameterisation == "unit" else Decoder)(config, parts)
 
 
-def leaves_of(decoder: Decoder | Lstm) -> dict[str, Leaf]:
+def leaves_of(model: Model) -> dict[str, Leaf]:
     """The arrays of a model by name, with those of interventions."""
-    leaves = decoder.leaves()
-    for made, settings in chosen(decoder.config):
+    leaves = model.leaves()
+    for made, settings in chosen(model.config):
         if made.leaves is not None:
-            leaves = made.leaves(leaves, decoder.config, settings)
+            leaves = made.leaves(leaves, model.config, settings)
     return leaves
 
 
@@ -188,22 +211,22 @@ def _seen(config: Config, hooks: Any, params: Any, extra: Any, number: Array) ->
     return params
 
 
-def _loss_of(config: Config, decoder: Decoder | Lstm, hooks: Any) -> Callable[..., Any]:
-    """loss(params, extra, step, windows, key) -> (loss trained on, others); without a key the validation loss."""
+def _loss_of(config: Config, model: Model, hooks: Any) -> Callable[..., Any]:
+    """loss(params, extra, step, batch, key) -> (loss trained on, others); without a key the validation loss."""
 
-    def loss(params: Any, extra: Any, number: Array, windows: Array, key: Array | None) -> Any:
+    def loss(params: Any, extra: Any, number: Array, batch: Any, key: Array | None) -> Any:
         params = _seen(config, hooks, params, extra, number)
         for made, settings in hooks:
             if made.objective is not None:
-                value, losses = made.objective(decoder, params, windows, key, config, settings)
+                value, losses = made.objective(model, params, batch, key, config, settings)
                 return (value, {}) if key is None else (value + sum(losses.values()), {"loss": value, **losses})
-        tokens = windows[:, :-1]
+        inputs, targets = model.split(batch)
         if key is not None:
             for place, (made, settings) in enumerate(hooks):
                 if made.inputs is not None:
-                    tokens = made.inputs(tokens, jax.random.fold_in(key, place), config, settings)
-        logits, losses = decoder.logits(params, tokens)
-        value, squared = cross_entropy(logits, windows[:, 1:].reshape(-1))
+                    inputs = made.inputs(inputs, jax.random.fold_in(key, place), config, settings)
+        logits, losses = model.logits(params, inputs)
+        value, squared = cross_entropy(logits, targets)
         if key is None:
             return value, {}
         others = {"loss": value, **losses}

@@ -19,6 +19,7 @@ from similitude.runs import LoggedRun
 from similitude.runs._logged import flat, points_of
 
 from ._ending import told_to_end
+from ._families import foreign_settings
 from ._settings import Config, config_from
 from ._start import checked_start, kept_path
 
@@ -45,10 +46,10 @@ def train(
     progress
         Called with the steps done and the steps in all.
 
-    The run's `final` has the validation loss in nats a token; its `config` all settings, N by each convention, D and C.
-    A damaged checkpoint is warned of. With a store, SIGTERM and Ctrl-C take effect once the state is written. Raises
-    ArgumentError or DataError for settings that make no run, for a start that cannot be had, or where JAX is not
-    installed.
+    The run's `final` has the validation loss in nats a token, or of images in nats an image with the error rate; its
+    `config` all settings, N by each convention, D and C. A damaged checkpoint is warned of. With a store, SIGTERM and
+    Ctrl-C take effect once the state is written. Raises ArgumentError or DataError for settings that make no run, for a
+    start that cannot be had, or where JAX is not installed.
 
     >>> import similitude as sim
     >>> run = sim.lab.train({"model": {"width": 16, "heads": 2}, "train": {"steps": 2}})  # doctest: +SKIP
@@ -85,7 +86,12 @@ def needs_jax() -> None:
 
 
 def key_of(config: Config) -> str:
-    """What the store knows the run by; of one's own text also its content counts."""
+    """What the store knows the run by; of one's own text or images also their content counts."""
+    if config.data.images is not None:
+        from ._images import image_sets, images
+
+        name = config.data.images
+        return f"lab:{config.id}" + ("" if name in image_sets() else f"-{images(name).sha256[:8]}")
     own = [name for name in config.data.domains if "/" in name or "\\" in name or os.path.exists(name)]
     if not own:
         return f"lab:{config.id}"
@@ -98,9 +104,16 @@ def key_of(config: Config) -> str:
 
 
 def described(config: Config, name: str | None = None) -> LoggedRun:
-    """The run as the store is told of it at its beginning: settings, counts of parameters, tokens, FLOP."""
+    """The run as the store is told of it at its beginning: settings, counts of parameters, tokens, FLOP.
+
+    On images, D counts those that are seen, each as often as it is, and the units of D and of the loss are stated.
+    """
     shape = config.shape
     settings = flat(msgspec.to_builtins(config.resolved()))
+    foreign = tuple(foreign_settings(config))
+    settings = {k: v for k, v in settings.items() if not f"{k}.".startswith(tuple(f"{name}." for name in foreign))}
+    if config.unit != "tokens":
+        settings |= {"units.D": config.unit, "units.loss": f"nats/{config.unit.removesuffix('s')}"}
     settings |= {
         "id": config.id,
         "n_total": shape.parameters("total"),
@@ -126,7 +139,7 @@ def training_flop(config: Config) -> float:
 
 
 def name_of(config: Config) -> str:
-    """A short name: width, layers, tokens, rate, seed, and the id."""
+    """A short name: parameters, tokens or images, width, layers, rate, seed, and the id."""
     m, t = config.model, config.resolved().train
     more = "".join(f"-{name}" for name in (*((m.kind,) if m.kind != "transformer" else ()), *config.interventions))
     more += f"-from{config.begin}" if config.start is not None else ""
@@ -198,7 +211,7 @@ def final_of(training: Any, rows: Sequence[tuple[str, int, float | None, float]]
             last |= spectra_of(training.state["params"])
     last |= {"seconds": training.seconds, "steps": float(training.step)}
     if training.seconds > 0:
-        last["tokens_per_second"] = training.step * training.config.tokens_per_step / training.seconds
+        last[f"{training.config.unit}_per_second"] = training.step * training.config.tokens_per_step / training.seconds
     return last
 
 

@@ -17,6 +17,7 @@ from similitude._errors import DataError
 
 from ._batches import Batches, held_windows
 from ._checkpoint import read_checkpoint, write_checkpoint
+from ._images import ImageBatches, Images, images
 from ._leaf import first_values
 from ._settings import Config, evenly
 from ._step import Compiled, compiled
@@ -24,16 +25,24 @@ from ._text import Corpus
 from ._tokenizer import Tokenizer
 from .interventions import chosen, stages_of
 
-__all__ = ["Training", "corpora_of", "short_name", "tokenizer_of"]
+__all__ = ["Training", "corpora_of", "prepare_data", "short_name", "tokenizer_of"]
 
 Log = Callable[[int, Mapping[str, float]], None]
 WINDOWS = 32  # validation windows of a pass
+IMAGES = 128  # validation images of a pass
+
+
+def prepare_data(config: Config) -> None:
+    """Fetch and prepare what a run reads."""
+    images(config.data.images) if config.data.images is not None else corpora_of(config)
 
 
 def corpora_of(config: Config) -> tuple[Corpus, ...]:
-    """The texts of a run, in the order of its domains."""
+    """The texts of a run, in the order of its domains; none where it is trained on images."""
     from ._text import corpus
 
+    if config.data.images is not None:
+        return ()
     made = tokenizer_of(config)
     return tuple(corpus(name, tokenizer=made) for name in config.data.domains)
 
@@ -69,6 +78,7 @@ class Training:
         self.config, self.log = config.resolved(), log
         self.hooks = tuple(chosen(self.config))
         self.corpora = tuple(corpora) if corpora is not None else corpora_of(config)
+        self.images = images(config.data.images) if config.data.images is not None else None
         self.steps = self.config.steps
         self.stages = stages_of(self.config)
         self.rates = self._rates()
@@ -135,12 +145,15 @@ class Training:
             "ema": {k: jnp.array(v) for k, v in params.items()} if self.config.train.ema else {},
             "extra": extra,
         }
-        data = self.now.data
-        weights = [self.now.data.domains.get(name, 0.0) for name in self.config.data.domains]
-        self._batches = Batches(
-            self.corpora, weights, sequence=data.sequence, batch=self.config.train.batch, seed=self.config.seed,
-            unique=data.unique,
-        )  # fmt: skip
+        self._batches = self._read()
+
+    def _read(self) -> Any:
+        """The batches of the stage under way, by step."""
+        data, batch, seed = self.now.data, self.config.train.batch, self.config.seed
+        if self.images is not None:
+            return ImageBatches(self.images, batch=batch, seed=seed, unique=data.unique)
+        weights = [data.domains.get(name, 0.0) for name in self.config.data.domains]
+        return Batches(self.corpora, weights, sequence=data.sequence, batch=batch, seed=seed, unique=data.unique)
 
     # -- training -------------------------------------------------------------------------------------------------
 
@@ -148,8 +161,8 @@ class Training:
         """Train to step `until`, by default to the end; gives each step that is done, so that the caller may stop."""
         begun = time.perf_counter()
         while self.step < (self.steps if until is None else until) and not self.diverged:
-            windows, *values = self.arguments()
-            self.state, told = self.functions.step(self.state, windows, *values)
+            batch, *values = self.arguments()
+            self.state, told = self.functions.step(self.state, batch, *values)
             self.passed(told)
             self.seconds += time.perf_counter() - begun
             yield self.step
@@ -157,7 +170,7 @@ class Training:
         self.leave()
 
     def arguments(self) -> tuple[Any, ...]:
-        """What the next step is given besides the state: windows, rate, weight decay, momentum, number and key."""
+        """What the next step is given besides the state: batch, rate, weight decay, momentum, number and key."""
         if self.stage + 1 < len(self.stages) and self.step == self.stages[self.stage + 1].start:
             self._settle()
             self._enter(self.stage + 1)
@@ -166,8 +179,8 @@ class Training:
         decay, ema = self.config.train.weight_decay, self._ema()
         return self.batch(self.step), self.rates[self.step], decay, ema, self.step, self._key
 
-    def batch(self, step: int) -> np.ndarray:
-        """The windows of a step (batch, sequence + 1)."""
+    def batch(self, step: int) -> Any:
+        """The batch of a step: windows (batch, sequence + 1), or images and their classes."""
         return self._batches[step]
 
     def passed(self, told: Any) -> None:
@@ -262,11 +275,11 @@ class Training:
     # -- measuring ------------------------------------------------------------------------------------------------
 
     def evaluate(self) -> dict[str, float]:
-        """Validation losses in nats a token: of each domain, and their mean by weight."""
+        """Validation losses in nats a token, of each domain and their mean by weight; of images see `losses`."""
         found = self.losses(self.state["params"], "val")
         if self.state["ema"]:
             found |= self.losses(self.state["ema"], "val/ema")
-        return found | self._bits_per_byte(found)
+        return found if self.images is not None else found | self._bits_per_byte(found)
 
     def _bits_per_byte(self, losses: Mapping[str, float]) -> dict[str, float]:
         """Each of these validation losses in bits a byte: nats a token, over ln 2 and the bytes of a token.
@@ -293,7 +306,13 @@ class Training:
         return self._bytes[corpus.name]
 
     def losses(self, params: Mapping[str, Any], name: str, functions: Compiled | None = None) -> dict[str, float]:
-        """Validation losses with these parameters, as `evaluate` gives them under "val", by the stage's functions."""
+        """Validation losses with these parameters, as `evaluate` gives them under "val", by the stage's functions.
+
+        Of images it is the loss in nats an image, and the share that is taken for another class under "error".
+        """
+        if self.images is not None:
+            loss, error = self._on_images(self.images, params)
+            return {f"{name}/loss": loss, f"{name}/error": error}
         found, whole = {}, 0.0
         domains = self.config.data.domains
         total = sum(self.now.data.domains.get(d, 0.0) for d in domains)
@@ -322,20 +341,32 @@ class Training:
             self._held[corpus.name] = held_windows(corpus, self.now.data.sequence, self.config.data.held)
         return self._held[corpus.name]
 
+    def _on_images(self, images: Images, params: Mapping[str, Any]) -> tuple[float, float]:
+        """Mean loss over all validation images, and the share that is taken for another class.
+
+        All passes are of one length, so that one program serves them: the last goes back over images that were judged.
+        """
+        x, y = images.x_held, images.y_held
+        losses, wrong = np.empty(len(y)), np.empty(len(y))
+        for i in range(0, len(y), IMAGES):
+            part = slice(max(0, min(i, len(y) - IMAGES)), i + IMAGES)
+            losses[part], wrong[part] = self.functions.judge(params, x[part], y[part])
+        return float(losses.mean()), float(wrong.mean())
+
     def residuals(self, windows: np.ndarray) -> Any:
         """The residual stream after each block (layers, tokens, width) for windows (count, sequence + 1)."""
         return self.functions.residuals(self.state["params"], self.state["extra"], self.step, windows)
 
     def _noise(self) -> dict[str, float]:
-        """Squared gradient norms at batches of one sequence and of all of the next batch, for the noise scale."""
-        windows = self._batches[self.step]
-        one, whole = self.functions.gradient_norms(self.state["params"], self.state["extra"], self.step, windows)
+        """Squared gradient norms at batches of one window or image and of all of the next, for the noise scale."""
+        batch = self._batches[self.step]
+        one, whole = self.functions.gradient_norms(self.state["params"], self.state["extra"], self.step, batch)
         return {"noise/one": float(one), "noise/batch": float(whole)}
 
     def _norms(self) -> dict[str, float]:
         """Sizes of activations and gradients on the next batch, by name."""
-        windows = self._batches[self.step]
-        found = self.functions.norms(self.state["params"], self.state["extra"], self.step, windows)
+        batch = self._batches[self.step]
+        found = self.functions.norms(self.state["params"], self.state["extra"], self.step, batch)
         return {f"norms/{name}": float(value) for name, value in found.items()}
 
     # -- keeping --------------------------------------------------------------------------------------------------

@@ -157,7 +157,7 @@ def curve_of(run: LoggedRun, metric: str, *, tokens_per_step: float | None = Non
     from ._meanings import loss_metrics, unit_of
 
     losses = [n for part in loss_metrics([metric]) for n in part]
-    return Curve(metric, step, value, time, tokens, run.name, unit_of(metric) if losses else "", said)
+    return Curve(metric, step, value, time, tokens, run.name, unit_of(metric, run.config) if losses else "", said)
 
 
 def settled(step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

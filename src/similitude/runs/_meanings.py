@@ -77,9 +77,13 @@ def loss_metrics(names: Iterable[str]) -> tuple[list[str], list[str]]:
     return validation, [n for n in order if n not in validation]
 
 
-def unit_of(metric: str) -> str:
-    """The unit a loss's name states, nats a token where it is silent."""
-    return unit_by_name(metric) or "nats/token"
+def unit_of(metric: str, config: Mapping[str, Scalar] | None = None) -> str:
+    """The unit a loss's name states, else the setting 'units.loss' of its run, nats a token where both are silent.
+
+    >>> unit_of("val/loss"), unit_of("val/loss", {"units.loss": "nats/image"})
+    ('nats/token', 'nats/image')
+    """
+    return unit_by_name(metric) or str((config or {}).get("units.loss") or "nats/token")
 
 
 def rate_metric(names: Iterable[str]) -> str | None:

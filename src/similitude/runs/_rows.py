@@ -32,6 +32,8 @@ from ._roles import COUNT_COLUMNS, fold
 if TYPE_CHECKING:
     import polars as pl
 
+    from similitude._quantity import Unit
+
     from ._table import Runs
 
 __all__ = ["Rows", "rows_of"]
@@ -69,7 +71,8 @@ def rows_of(runs: Iterable[LoggedRun], answers: Sequence[Answer] = (), *, source
     """One row a run, with N, D, C, loss, step and what else the logs tell, each choice a sentence in `Runs.assumed`.
 
     The loss is a validation loss where the logs have one, its last value; else the mean of the last ten training
-    losses. Runs whose loss has another unit than most, or a training loss where most have a validation loss, are left
+    losses. Units are nats a token and tokens unless names, or settings 'units.loss' and 'units.D', say otherwise. Runs
+    whose loss has another unit than most, or a training loss where most have a validation loss, are left
     out with the reason. N is what was logged, else counted from the configuration; D what was logged, else steps times
     batch times length where all are known. `answers` settle what logs leave open.
     """
@@ -148,11 +151,12 @@ def _with_loss(rows: list[_Row], left_out: list[str]) -> list[_Row]:
                 f'use it, give loss = "{row.metric}" in similitude.toml'
             )
         found = [(r, held) for r, held in found if held]
-    units = Counter(unit_of(r.metric) for r, _ in found)
+    units = Counter(unit_of(r.metric, r.run.config) for r, _ in found)
     usual = units.most_common(1)[0][0] if units else ""
-    for row in [r for r, _ in found if unit_of(r.metric) != usual]:
-        left_out.append(f"{row.run.source}: '{row.metric}' is in {unit_of(row.metric)}, the loss of most in {usual}")
-    found = [(r, held) for r, held in found if unit_of(r.metric) == usual]
+    for row in [r for r, _ in found if unit_of(r.metric, r.run.config) != usual]:
+        unit = unit_of(row.metric, row.run.config)
+        left_out.append(f"{row.run.source}: '{row.metric}' is in {unit}, the loss of most in {usual}")
+    found = [(r, held) for r, held in found if unit_of(r.metric, r.run.config) == usual]
     for row, held in found:
         _loss(row, held or row.metric == row.answer.loss)
         row.values["unit"] = usual
@@ -314,7 +318,7 @@ def _table(rows: list[_Row], source: str) -> Runs:
     columns = {k: v for k, v in columns.items() if any(x is not None for x in v)}
     made = read_runs(
         columns,
-        units={"loss": rows[0].values["unit"]},
+        units={"loss": rows[0].values["unit"], **_data_unit(rows, columns)},
         counts=None if convention == "undeclared" else convention,
         censored="censored",
         not_finite="censored",
@@ -322,6 +326,13 @@ def _table(rows: list[_Row], source: str) -> Runs:
         name=source,
     )
     return replace(made, assumed=(*_unfinished(rows), *_sentences(rows), *made.assumed))
+
+
+def _data_unit(rows: list[_Row], columns: Mapping[str, Any]) -> dict[str, str | Unit]:
+    """The unit of D where all runs state the same in their setting 'units.D', such as images."""
+    stated = {r.run.config.get("units.D") for r in rows}
+    unit = stated.pop()
+    return {"D": unit} if not stated and isinstance(unit, str) and "D" in columns else {}
 
 
 def _convention(rows: list[_Row]) -> str:

@@ -96,8 +96,8 @@ def stages_of(config: Any) -> tuple[Stage, ...]:
 
 
 def flop_of_token(config: Any) -> float:
-    """Training FLOP of one token under the settings of a stage."""
-    flop = config.shape.flop(config.data.sequence).training
+    """Training FLOP of one token, or of one image, under the settings of a stage."""
+    flop = config.shape.flop().training
     for made, settings in chosen(config):
         if made.flop is not None:
             flop = made.flop(flop, config, settings)
