@@ -134,6 +134,7 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     images: float | None = None
     activations: bool = False
     keep: int | tuple[int, ...] = 0
+    images: float | None = None
 
 
 class StartSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

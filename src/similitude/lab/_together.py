@@ -62,12 +62,12 @@ class Together:
         """Train all to the end; gives each step that is done. Its seconds are shared evenly."""
         together = self.members[0].functions.together
         begun = time.perf_counter()
-        windows = self._windows()
+        batches = self._batches()
         while self.step < self.steps and self.live:
             rates = np.array([m.rates[self.step] for m in self.members], np.float32)
-            self.state, told = together(self.state, windows, rates, self._decays, self._ema, self.step, self._keys)
+            self.state, told = together(self.state, batches, rates, self._decays, self._ema, self.step, self._keys)
             self.step += 1
-            windows = self._windows()  # of the next step, while this one is computed
+            batches = self._batches()  # of the next step, while this one is computed
             loss, norm, others = jax.tree.map(np.asarray, told)
             for place, member in self.live:
                 if member.measures(self.step):

@@ -340,6 +340,18 @@ class Training:
             self._held[corpus.name] = held_windows(corpus, self.now.data.sequence, self.config.data.held)
         return self._held[corpus.name]
 
+    def _on_images(self, images: Images, params: Mapping[str, Any]) -> tuple[float, float]:
+        """Mean loss over all validation images, and the share that is taken for another class.
+
+        All passes are of one length, so that one program serves them: the last goes back over images that were judged.
+        """
+        x, y = images.x_held, images.y_held
+        losses, wrong = np.empty(len(y)), np.empty(len(y))
+        for i in range(0, len(y), IMAGES):
+            part = slice(max(0, min(i, len(y) - IMAGES)), i + IMAGES)
+            losses[part], wrong[part] = self.functions.judge(params, x[part], y[part])
+        return float(losses.mean()), float(wrong.mean())
+
     def residuals(self, windows: np.ndarray) -> Any:
         """The residual stream after each block (layers, tokens, width) for windows (count, sequence + 1)."""
         return self.functions.residuals(self.state["params"], self.state["extra"], self.step, windows)
