@@ -28,15 +28,15 @@ __all__ = ["Config", "DataSettings", "ModelSettings", "StartSettings", "TrainSet
 RULES = 1  # raised whenever the same settings would give other numbers, so that runs of both are told apart
 # settings that came later; ids leave them out at their default
 ADDED: tuple[str, ...] = (
+    "train.norms",
     "start",
+    "train.keep",
+    "train.activations",
     "model.patch",
     "model.positions",
     "model.strides",
     "data.images",
-    "train.activations",
     "train.images",
-    "train.keep",
-    "train.norms",
 )
 
 
@@ -131,7 +131,6 @@ class TrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     noise: int = 0
     norms: int = 0
     spectra: bool = False
-    images: float | None = None
     activations: bool = False
     keep: int | tuple[int, ...] = 0
     images: float | None = None

@@ -19,7 +19,6 @@ from similitude._errors import ArgumentError
 from ._decoder import Decoder, Parts
 from ._families import family_of
 from ._leaf import Leaf, count
-from ._lstm import Lstm
 from ._model import Model
 from ._norms import gradient_norms as norms_by_kind
 from ._optimizer import apply, direction_of, global_norm, rates_of
@@ -39,9 +38,9 @@ class Compiled:
     `step(state, batch, lr, decay, ema, number, key)` gives the next state and (loss, gradient norm, other losses);
     `together` is a step of several states at once, stacked along a first axis as are batch, lr, decay and key;
     `evaluate(params, extra, step, batch)` the mean loss of a batch, of windows (count, sequence + 1) or of images and
-    their classes, and `norms`, of the same arguments, the sizes of activations and gradients by name;
-    `residuals(params, extra, step, windows)` the rows (layers, count x sequence, width) that each block leaves of
-    windows; `judge(params, images, classes)` of each image the loss, and whether it is taken for another class.
+    their classes, `norms`, of the same arguments, the sizes of activations and gradients by name, and `residuals` the
+    rows (layers, count x sequence, width) that each block leaves of windows. `judge(params, images, classes)` is of
+    each image the loss, and whether it is taken for another class.
     """
 
     model: Model
@@ -149,11 +148,11 @@ def _compiled(key: _Key) -> Compiled:
 
     def residuals(params: Any, extra: Any, number: Array, windows: Array) -> Array:
         params, tokens = _seen(config, hooks, params, extra, number), windows[:, :-1]
-        made: Any = model
-        if isinstance(made, Lstm):
-            return jnp.stack(made.body(params, tokens)).astype(jnp.float32)
+        decoder: Any = model
+        if config.model.kind == "lstm":
+            return jnp.stack(decoder.body(params, tokens)).astype(jnp.float32)
         rows: list[Array] = []
-        made.body(params, made.embed(params, tokens), tokens.shape[1], rows.append)
+        decoder.body(params, decoder.embed(params, tokens), tokens.shape[1], rows.append)
         return jnp.stack(rows).astype(jnp.float32)
 
     return Compiled(

@@ -80,9 +80,9 @@ class Together:
             yield self.step
             begun = time.perf_counter()
 
-    def _windows(self) -> Any:
-        """The batches of the step to come, stacked along a first axis, a run each."""
-        return jax.tree.map(lambda *parts: np.stack(parts), *(m.batch(self.step) for m in self.members))
+    def _batches(self) -> Any:
+        """The batches of the step to come, stacked (runs, batch, ...)."""
+        return jax.tree.map(lambda *rows: np.stack(rows), *(m.batch(self.step) for m in self.members))
 
     def save(self, path: Path) -> None:
         """Write the states of all, at once or not at all."""

@@ -139,15 +139,12 @@ def training_flop(config: Config) -> float:
 
 
 def name_of(config: Config) -> str:
-    """A short name: parameters, D, kind of model, width, layers, rate, seed, and the id."""
+    """A short name: parameters, tokens or images, width, layers, rate, seed, and the id."""
     m, t = config.model, config.resolved().train
     more = "".join(f"-{name}" for name in (*((m.kind,) if m.kind != "transformer" else ()), *config.interventions))
     more += f"-from{config.begin}" if config.start is not None else ""
     size, tokens = (format_number(float(x), "tokens", 3, show_unit=False) for x in (n_of(config), config.tokens))
-    kind = "" if m.kind == "transformer" else f"{m.kind}-"
-    return f"{size}-{tokens}-{kind}w{m.width}-l{m.layers}-lr{t.lr:.3g}-s{config.seed}{more}-{config.id[:6]}".replace(
-        " ", ""
-    )
+    return f"{size}-{tokens}-w{m.width}-l{m.layers}-lr{t.lr:.3g}-s{config.seed}{more}-{config.id[:6]}".replace(" ", "")
 
 
 def n_of(config: Config) -> int:

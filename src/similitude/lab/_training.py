@@ -161,7 +161,8 @@ class Training:
         """Train to step `until`, by default to the end; gives each step that is done, so that the caller may stop."""
         begun = time.perf_counter()
         while self.step < (self.steps if until is None else until) and not self.diverged:
-            self.state, told = self.functions.step(self.state, *self.arguments())
+            batch, *values = self.arguments()
+            self.state, told = self.functions.step(self.state, batch, *values)
             self.passed(told)
             self.seconds += time.perf_counter() - begun
             yield self.step
@@ -179,7 +180,7 @@ class Training:
         return self.batch(self.step), self.rates[self.step], decay, ema, self.step, self._key
 
     def batch(self, step: int) -> Any:
-        """The windows of a step (batch, sequence + 1), or its images and their classes."""
+        """The batch of a step: windows (batch, sequence + 1), or images and their classes."""
         return self._batches[step]
 
     def passed(self, told: Any) -> None:
@@ -355,18 +356,6 @@ class Training:
     def residuals(self, windows: np.ndarray) -> Any:
         """The residual stream after each block (layers, tokens, width) for windows (count, sequence + 1)."""
         return self.functions.residuals(self.state["params"], self.state["extra"], self.step, windows)
-
-    def _on_images(self, images: Images, params: Mapping[str, Any]) -> tuple[float, float]:
-        """Mean loss over all validation images, and the share that is taken for another class.
-
-        All passes are of one length, so that one program serves them: the last goes back over images that were judged.
-        """
-        x, y = images.x_held, images.y_held
-        losses, wrong = np.empty(len(y)), np.empty(len(y))
-        for i in range(0, len(y), IMAGES):
-            part = slice(max(0, min(i, len(y) - IMAGES)), i + IMAGES)
-            losses[part], wrong[part] = self.functions.judge(params, x[part], y[part])
-        return float(losses.mean()), float(wrong.mean())
 
     def _noise(self) -> dict[str, float]:
         """Squared gradient norms at batches of one window or image and of all of the next, for the noise scale."""
