@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
 import similitude as sim
 from similitude.lab._train import training_flop
@@ -56,7 +58,65 @@ def test_the_page_says_what_the_file_says():
         assert f"{100 * FORETOLD['held_out'][law]:.1f} %" in line
 
 
+def test_the_page_says_how_it_came_out():
+    page = " ".join((ROOT / "docs" / "ladder.md").read_text().split())
+    top = sim.datasets.load("ladder", "experiments", group="top")
+    loss = float(top.column("loss")[0])
+    assert top.labels("run").tolist() == [FORETOLD["top"]["id"]]
+    assert f"**{loss:.4f}** nats a byte" in page
+    told = {law: p["loss"] / loss - 1 for law, p in FORETOLD["predictions"].items()}
+    assert (
+        f"{FORETOLD['predictions']['chinchilla']['loss']:.3f}, {told['chinchilla']:.1%} too much".replace("%", " %")
+        in page
+    )
+    assert f"one exponent is {100 * told['chinchilla_tied']:.1f} % too high" in page
+    assert f"Farseer {100 * told['farseer']:.1f} % too high" in page
+    assert f"Kaplan {-100 * told['kaplan']:.1f} % too low" in page
+    assert loss < FORETOLD["predictions"]["chinchilla"]["new_low"]  # missed
+
+
+def test_the_page_says_what_the_pairs_of_interventions_say():
+    """Each row's mean difference and interval again from the table, by SciPy's t interval."""
+    page = (ROOT / "docs" / "ladder.md").read_text().splitlines()
+    runs = sim.datasets.load("ladder", "interventions")
+    names = sorted(set(runs.labels("intervention").tolist()) - {"plain"})
+    assert len(names) == 10
+    for name in names:
+        plain = runs.where(intervention="plain", domain="english" if name == "lora" else "python")
+        other = runs.where(intervention=name)
+        loss = other.column("int4_loss" if name == "quantised after" else "loss")
+        at = {(w, d): y for w, d, y in zip(*(plain.column(k) for k in ("width", "D", "loss")), strict=True)}
+        gaps = [y - at[w, d] for w, d, y in zip(other.column("width"), other.column("D"), loss, strict=True)]
+        assert len(gaps) == 9
+        low, high = stats.t.interval(0.9, 8, np.mean(gaps), stats.sem(gaps))
+        (line,) = [text for text in page if text.startswith(f"| {name} | ")]
+        assert f"| {np.mean(gaps):+.3f} [{low:+.3f}, {high:+.3f}] |" in line
+
+
+def test_the_laws_of_interventions_are_those_of_the_file():
+    """The plain decoder's law and one other's, again; the page has the file's numbers."""
+    file = json.loads((ROOT / "examples" / "ladder" / "interventions.json").read_text())
+    page = (ROOT / "docs" / "ladder.md").read_text()
+    runs = sim.datasets.load("ladder", "interventions")
+    for name in ("plain", "moe"):
+        mine = runs.where(intervention=name, domain="python")
+        n = mine.column("C") / (6 * mine.column("D"))
+        fit = sim.fit(sim.laws.chinchilla, sim.read_runs({"N": n, "D": mine.column("D"), "loss": mine.column("loss")}))
+        plain = runs.where(intervention="plain", domain="python")
+        most = float((plain.column("C") / (6 * plain.column("D"))).max())
+        told = fit.predict(N=most * 10**0.5, D=float(plain.column("D").max()) * 10**0.5)
+        value, low, high = file["moe"]["at"]["10"][name]
+        assert (told.value, told.low, told.high) == pytest.approx((value, low, high), rel=1e-4)
+        assert f"{value:.2f} [{low:.2f}, {high:.2f}]" in page
+
+
 def test_every_run_of_the_ladder_is_one_that_the_files_describe():
-    files = ("ladder", "tuning")
-    ids = {r.id for name in files for r in sim.lab.read_ladder(ROOT / "examples" / "ladder" / f"{name}.toml").runs}
-    assert ids == set(sim.datasets.load("ladder").labels("run"))
+    files = {
+        "runs": ("ladder/ladder", "ladder/tuning"),
+        "experiments": ("ladder/top", "ladder/widths", "ladder/cosine"),
+        "batches": ("ladder/batches",),
+        "interventions": ("interventions",),
+    }
+    for table, names in files.items():
+        ids = {r.id for name in names for r in sim.lab.read_ladder(ROOT / "examples" / f"{name}.toml").runs}
+        assert ids == set(sim.datasets.load("ladder", table).labels("run")), table

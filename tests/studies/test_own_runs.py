@@ -47,7 +47,8 @@ def test_the_best_rates_are_those_of_parabolas(items, name):
     found = claim(items, "exponent p of the best rate ~ width^-p, " + name)
     assert found.ours.value == pytest.approx(slope, abs=0.2)
     assert found.ours.low < slope < found.ours.high
-    assert found.remark == {"standard": "does not transfer", "mup": "transfers"}[name] or found.remark == "cannot tell"
+    assert found.ours.low > 0.6 if name == "standard" else abs(found.ours.value) < 0.2
+    assert found.remark.startswith("does not transfer")  # nor does mup's quite: a drift of a third is told from none
 
 
 def test_the_critical_batch_balances_steps_and_sequences(items):

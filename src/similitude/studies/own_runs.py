@@ -44,9 +44,9 @@ def _transfer() -> Iterator[Item]:
             "Yang et al. 2022, tables 3 and 8",
             found.exponent,
             WITHIN,
-            spread=0.5,
+            spread=0.2,
             interval="90 %",
-            remark=found.verdict,
+            remark=f"{found.verdict}; from the least width to the largest it falls by a factor of {found.drift.text()}",
         )
         for best in found.tuning.optima:
             rows.append((name, f"{best.group['width']:.0f}", best.settings["lr"]))
