@@ -400,7 +400,7 @@ def test_demo_without_published_runs_uses_the_ladder_that_comes_with_it(run, tmp
     monkeypatch.setattr(datasets, "load", offline)
     ended = run("demo", "--json")
     assert ended.code == 0
-    assert ended.document["runs"] == "ladder"
+    assert ended.document["runs"] == "ladder/runs"
     assert "A ladder of small runs that comes with the package is used instead" in ended.err
     assert 0.9 < ended.document["predictions"][0]["value"] < 1.4
 
