@@ -22,6 +22,7 @@ from similitude.lab._leaf import count, first_values
 from similitude.lab._optimizer import apply, direction_of, rates_of
 from similitude.lab._outlook import bytes_of
 from similitude.lab._step import compiled
+from similitude.lab._together import Together
 from similitude.lab._train import described, run_into
 from similitude.lab._training import Training
 from similitude.lab._vit import patches_of, sine_positions
@@ -195,7 +196,8 @@ def gained(squares, optimizer, width, parameterisation):
     direction = direction_of(config, functions.leaves)
     towards, _ = direction.update(gradient, direction.init(params), params)
     rate = 0.0003 if optimizer == "adamw" else 0.01
-    return float(before - loss(apply(params, towards, rates_of(config, functions.leaves), rate, 0.0))[0])
+    moved = apply(params, dict(towards), rates_of(config, functions.leaves), rate, 0.0)  # type: ignore[call-overload]
+    return float(before - loss(moved)[0])
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
@@ -216,15 +218,6 @@ def test_runs_on_images_learn_and_are_the_same_to_the_last_bit(settings, kind):
     assert points["train/loss", 1] == pytest.approx(math.log(3), rel=0.05)
     assert points["val/loss", 60] < 0.8
     assert points["val/error", 60] < 0.4  # two of three by chance
-
-
-def test_every_validation_image_counts_once(settings, squares):
-    training = Training(config_from(settings("mlp")), lambda *_: None)
-    found = training.evaluate()
-    read = images(squares)
-    assert 128 % len(read.y_held)
-    loss = training.functions.evaluate(training.state["params"], {}, 0, (read.x_held, read.y_held))
-    assert found["val/loss"] == pytest.approx(float(loss), rel=1e-5)
 
 
 def test_passes_over_many_validation_images_overlap_and_count_each_once(settings, squares, monkeypatch):
@@ -254,6 +247,26 @@ def test_a_run_on_images_taken_up_from_a_file_goes_on_as_if_nothing_had_been(set
     assert all(whole[k] == v for k, v in seen.items())
 
 
+def test_every_validation_image_counts_once(settings, squares):
+    training = Training(config_from(settings("mlp")), lambda *_: None)
+    found = training.evaluate()
+    read = images(squares)
+    assert 128 % len(read.y_held)
+    loss = training.functions.evaluate(training.state["params"], {}, 0, (read.x_held, read.y_held))
+    assert found["val/loss"] == pytest.approx(float(loss), rel=1e-5)
+
+
+def test_a_run_on_images_begins_from_a_state_that_another_kept(settings, tmp_path):
+    first = config_from(settings("mlp", steps=12, schedule="constant", keep=[8]))
+    assert run_into(first, tmp_path / "runs.db").state == "finished"
+    later = {**settings("mlp", steps=12, schedule="constant", warm_up=0), "start": {"run": first.id, "step": 8}}
+    config = config_from(later)
+    assert run_into(config, tmp_path / "runs.db").state == "finished"
+    with Store(tmp_path / "runs.db") as store:
+        ends = [r.final["val/loss"] for r in store.logged()]
+    assert ends[0] == ends[1]
+
+
 def test_gradients_of_images_one_by_one_add_up_to_the_batch_s(settings):
     config = config_from(settings("mlp", noise=2))
     seen: dict = {}
@@ -263,6 +276,15 @@ def test_gradients_of_images_one_by_one_add_up_to_the_batch_s(settings):
     assert float(whole) == pytest.approx(seen["train/grad_norm", 1] ** 2, rel=1e-4)
     assert float(one) > float(whole)
     assert [s for k, s in seen if k == "noise/one"] == [6, 12]
+
+
+def test_runs_on_images_that_are_trained_together_are_those_trained_alone(settings):
+    configs = [config_from({**settings("mlp"), "seed": seed}) for seed in (0, 1)]
+    seen: list[dict] = [{}, {}]
+    members = [Training(c, lambda step, v, s=s: s.update(v)) for c, s in zip(configs, seen, strict=True)]
+    list(Together(members).advance())
+    for config, values in zip(configs, seen, strict=True):
+        assert values["val/loss"] == pytest.approx(sim.lab.train(config).final["val/loss"], rel=1e-4)
 
 
 def test_sizes_of_layers_and_logits_are_those_of_a_pass_in_numpy(settings):
@@ -380,6 +402,7 @@ def test_declared_sizes_are_those_of_the_images():
         ({"model": {"kind": "vit", "patch": 3}}, "model.patch = 3; expected a divisor of the 8 pixels of a side"),
         ({"model": {"kind": "vit", "width": 10}}, "model.width = 10 with 4 heads: expected heads of one width"),
         ({"model": {"kind": "vit", "width": 6, "heads": 2, "positions": "sine"}}, "expected a multiple of 4"),
+        ({"train": {"steps": 5, "activations": True}}, "train.activations = true says nothing of a run on images"),
         ({"parameterisation": "unit"}, "parameterisation = 'unit' with model.kind = 'mlp': expected standard or mup"),
         ({"interventions": {"moe": {}}}, "'moe' cannot be in a run with model.kind = 'mlp'"),
         ({"data": {"images": "digit"}}, "'digit' is neither a set of images nor an .npz file; the sets are: digits"),

@@ -75,14 +75,20 @@ def checked_start(config: Config, folder: Path) -> Path:
 def _same(config: Config, settings: Mapping[str, Any]) -> None:
     """DataError where a setting that has to be that of the start is another."""
     assert config.start is not None
-    ours = msgspec.json.decode(msgspec.json.encode(config.resolved()))  # as it was written
+    ours = msgspec.to_builtins(config.resolved())
+    try:
+        theirs = msgspec.to_builtins(msgspec.convert(settings, Config))  # what came later is at its default
+    except msgspec.ValidationError as error:
+        raise DataError(
+            f"it begins from run {config.start.run}, whose settings are of another version ({error})"
+        ) from None
     for name in _SHARED:
-        a, b = (_at(values, name) for values in (ours, settings))
+        a, b = (_at(values, name) for values in (ours, theirs))
         if a != b:
             raise DataError(
                 f"it begins from run {config.start.run}, which has {name} = {b}, not {a}; expected the same"
             )
-    if bool(ours["train"]["ema"]) != bool(_at(settings, "train.ema")):
+    if bool(ours["train"]["ema"]) != bool(theirs["train"]["ema"]):
         raise DataError(f"it begins from run {config.start.run}; expected train.ema in both or in neither")
 
 
