@@ -47,7 +47,8 @@ def told_of(runs: sim.Runs, name: str) -> dict[str, object]:
         "ahead": int(np.sum(gaps < 0)),
     }
     laws = [law_of(cell, both) for cell in (plain, other)]
-    n, d = (max(plain[c][k] if k == "D" else plain[c]["C"] / (6 * plain[c]["D"]) for c in both) for k in ("N", "D"))
+    n = max(plain[c]["C"] / (6 * plain[c]["D"]) for c in both)
+    d = max(plain[c]["D"] for c in both)
     told["at"] = {}
     for times in (1, 10):  # of the largest plain run's compute, N and D growing alike
         a, b = (fit.predict(N=n * times**0.5, D=d * times**0.5, level=LEVEL) for fit in laws)

@@ -13,8 +13,22 @@ from ._errors import ArgumentError
 __all__ = ["ConvolutionNet", "Perceptron", "PlainConvolutionNet", "VisionTransformer"]
 
 
+class OfImages(Counted):
+    """The shared face of shapes whose FLOP are of an image."""
+
+    __slots__ = ()
+
+    def flop(self) -> Flop:
+        """FLOP of the matrix products of one image; half as many multiply-and-add operations."""
+        raise NotImplementedError
+
+    def training_flop(self, images: float) -> float:
+        """FLOP to train on so many images, forward and backward."""
+        return self.flop().training * images
+
+
 @dataclass(frozen=True, slots=True)
-class VisionTransformer(Counted):
+class VisionTransformer(OfImages):
     """The shape of a vision transformer: patches, a class token, learned positions, biases, a linear head.
 
     `width`, `layers`, `heads` and `feed_forward` (by default ``4 * width``) as in `Transformer`; `patch` and `image`
@@ -91,10 +105,6 @@ class VisionTransformer(Counted):
         products = self.tokens * self._matrices + patches + self.width * self.classes
         return Flop(2.0 * products + attention, attention, "image", given=2.0 * patches)
 
-    def training_flop(self, images: float) -> float:
-        """FLOP to train on so many images, forward and backward."""
-        return self.flop().training * images
-
     def activations(self, batch: float = 1, *, recompute: str = "none", dropout: bool = True) -> float:
         """Bytes kept for the backward pass of `batch` images on one accelerator, itemised as for `Transformer`."""
         chosen("recomputation", recompute, RECOMPUTE)
@@ -120,8 +130,42 @@ class Convolution(NamedTuple):
         return self.kernel**2 * self.channels * self.filters
 
 
+class OfConvolutions(OfImages):
+    """The shared face of convolution nets: convolutions with a norm of scale and offset behind each, and a head."""
+
+    __slots__ = ()
+
+    def convolutions(self) -> Iterator[Convolution]:
+        """Every convolution, in order."""
+        raise NotImplementedError
+
+    @property
+    def features(self) -> int:
+        """Channels that the classifier reads."""
+        raise NotImplementedError
+
+    @property
+    def head(self) -> int:
+        """Weights of the classifier."""
+        return (self.features + 1) * self.classes  # type: ignore[attr-defined]
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that all convolutions put out for one image: what Dollár et al. (2021) call activations."""
+        return sum(c.filters * c.side**2 for c in self.convolutions())
+
+    def _parts(self) -> tuple[int, int, int, int]:
+        return sum(c.weights + 2 * c.filters for c in self.convolutions()), 0, self.head, 0
+
+    def flop(self) -> Flop:
+        """FLOP of the convolutions and the head on one image; half as many multiply-and-add operations."""
+        products = [c.weights * c.side**2 for c in self.convolutions()]
+        whole = sum(products) + self.head - self.classes  # type: ignore[attr-defined]
+        return Flop(2.0 * whole, 0.0, "image", given=2.0 * products[0])
+
+
 @dataclass(frozen=True, slots=True)
-class ConvolutionNet(Counted):
+class ConvolutionNet(OfConvolutions):
     """The shape of a residual convolution net (He et al. 2016): a stem, stages of blocks, a linear head.
 
     Parameters
@@ -186,25 +230,9 @@ class ConvolutionNet(Counted):
             yield Convolution(1, channels, out, after)
 
     @property
-    def head(self) -> int:
-        """Weights of the classifier."""
-        return (self._out(self.widths[-1]) + 1) * self.classes
-
-    def _parts(self) -> tuple[int, int, int, int]:
-        return sum(c.weights + 2 * c.filters for c in self.convolutions()), 0, self.head, 0
-
-    def flop(self) -> Flop:
-        """FLOP of the convolutions and the head on one image; half as many multiply-and-add operations."""
-        return _flop_of(list(self.convolutions()), self.head - self.classes)
-
-    def training_flop(self, images: float) -> float:
-        """FLOP to train on so many images, forward and backward."""
-        return self.flop().training * images
-
-    @property
-    def outputs(self) -> int:
-        """Numbers that all convolutions put out for one image: what Dollár et al. (2021) call activations."""
-        return sum(c.filters * c.side**2 for c in self.convolutions())
+    def features(self) -> int:
+        """Channels of the last stage."""
+        return self._out(self.widths[-1])
 
     def activations(self, batch: float = 1, *, recompute: str = "none") -> float:
         """Bytes kept for the backward pass of images: 16 bits before and after each norm, or inputs of blocks."""
@@ -229,7 +257,7 @@ class ConvolutionNet(Counted):
 
 
 @dataclass(frozen=True, slots=True)
-class PlainConvolutionNet(Counted):
+class PlainConvolutionNet(OfConvolutions):
     """The shape of a convolution net without shortcuts: stages of 3x3 convolutions, the mean over places, a head.
 
     There is one stage for each of `strides`, which its first convolution has; each has `layers` convolutions, the first
@@ -261,33 +289,17 @@ class PlainConvolutionNet(Counted):
                 channels = self.width << stage
 
     @property
-    def last(self) -> int:
+    def features(self) -> int:
         """Channels of the last stage."""
         return self.width << (len(self.strides) - 1)
 
-    @property
-    def head(self) -> int:
-        """Weights of the classifier."""
-        return (self.last + 1) * self.classes
-
-    def _parts(self) -> tuple[int, int, int, int]:
-        return sum(c.weights + 2 * c.filters for c in self.convolutions()), 0, self.head, 0
-
-    def flop(self) -> Flop:
-        """FLOP of the convolutions and the head on one image."""
-        return _flop_of(list(self.convolutions()), self.head - self.classes)
-
-    def training_flop(self, images: float) -> float:
-        """FLOP to train on so many images, forward and backward."""
-        return self.flop().training * images
-
     def activations(self, batch: float = 1) -> float:
         """Bytes kept for the backward pass of images: 16 bits before and after each norm."""
-        return 4.0 * batch * sum(c.filters * c.side**2 for c in self.convolutions())
+        return 4.0 * batch * self.outputs
 
 
 @dataclass(frozen=True, slots=True)
-class Perceptron(Counted):
+class Perceptron(OfImages):
     """The shape of a multilayer perceptron: `layers` hidden layers of `width` on `inputs` numbers, then `classes`.
 
     Every layer has a bias; there is no table of embeddings. Raises ArgumentError for sizes that are not positive.
@@ -321,19 +333,9 @@ class Perceptron(Counted):
         products = self._matrices + self.width * self.classes
         return Flop(2.0 * products, 0.0, "image", given=2.0 * self.inputs * self.width)
 
-    def training_flop(self, images: float) -> float:
-        """FLOP to train on so many images, forward and backward."""
-        return self.flop().training * images
-
     def activations(self, batch: float = 1) -> float:
         """Bytes kept for the backward pass of images: 16 bits of the input and of what each layer gives."""
         return 2.0 * batch * (self.inputs + self.layers * self.width)
-
-
-def _flop_of(convolutions: list[Convolution], head: int) -> Flop:
-    """FLOP of these convolutions, the first on pixels, and of a head of so many weights."""
-    products = [c.weights * c.side**2 for c in convolutions]
-    return Flop(2.0 * (sum(products) + head), 0.0, "image", given=2.0 * products[0])
 
 
 def _half(side: int) -> int:

@@ -96,3 +96,30 @@ def test_the_next_rung_is_judged_by_what_was_written_before(items):
     assert found.verdict == "close"
     assert float(found.printed) == pytest.approx(float(top.column("loss")[0]), abs=5e-5)
     assert (float(top.column("N")[0]), float(top.column("D")[0])) == (told["top"]["N"], told["top"]["D"])
+
+
+def test_the_page_has_the_numbers_of_the_study(items):
+    page = (ROOT / "docs" / "ladder.md").read_text()
+    lines = page.splitlines()
+    for goal, critical, scale, ratio in table(items, "Critical batch").rows:
+        assert f"| {goal} | {critical.text()} | {scale.text()} | {ratio} |" in lines
+    for row in table(items, "Cosine runs").rows:
+        assert "| " + " | ".join(row) + " |" in lines
+    rates = {(name, width): rate.value for name, width, rate in table(items, "The best rate").rows}
+    words = " ".join(page.split())
+    for name, verb in (("standard", "falls"), ("mup", "rises")):
+        exponent = claim(items, f"exponent p of the best rate ~ width^-p, {name}").ours
+        ends = rates[name, "16"], rates[name, "128"]
+        assert f"{verb} from {ends[0]:.4f} to {ends[1]:.4f}" in words
+        assert f"width^{-exponent.value:.2f} [{-exponent.high:.2f}, {-exponent.low:.2f}]" in words
+    runs = sim.datasets.load("ladder", "experiments", group="widths").where("width == 128")
+    best = {n: runs.where(parameterisation=n).column("loss").min() for n in ("standard", "mup")}
+    assert f"{best['standard']:.3f} against {best['mup']:.3f}" in words
+    assert f"{rates['standard', '16'] / rates['standard', '128']:.1f} times too high" in words
+
+
+def test_the_laws_of_low_rank_tuning_and_of_plain_english_are_on_the_page():
+    file = json.loads((ROOT / "examples" / "ladder" / "interventions.json").read_text())["lora"]["at"]
+    words = " ".join((ROOT / "docs" / "ladder.md").read_text().split())
+    told = ["{:.2f} [{:.2f}, {:.2f}]".format(*file[times]["plain"]) for times in ("1", "10")]
+    assert " and ".join(told) in words

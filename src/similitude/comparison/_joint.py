@@ -94,7 +94,7 @@ class Scale:
 
     def value(self, params: Mapping[str, Any], log_x: Any) -> np.ndarray:
         """The law at a log scale or one for each row of parameters, (rows,); the least value where compute is it."""
-        rows = {k: np.atleast_1d(np.asarray(v, float)) for k, v in params.items()}
+        rows = _rows(params)
         count = max(max(map(len, rows.values())), np.size(log_x))
         log_x = np.broadcast_to(np.asarray(log_x, float), (count,))
         with np.errstate(all="ignore"):
@@ -118,9 +118,8 @@ class Scale:
         """log of the scale at which rows of parameters come to a value (rows,); NaN beyond 1e9 times of `near`."""
         count = max(np.size(v) for v in (*params.values(), goal))
         if self.by_compute:
-            rows = {k: np.atleast_1d(np.asarray(v, float)) for k, v in params.items()}
             with np.errstate(all="ignore"):
-                powers = self._powers(rows)
+                powers = self._powers(_rows(params))
                 if powers is not None:
                     found = np.broadcast_to(np.asarray(powers.log_flop_for(goal), float), (count,))
                     return np.where(np.abs(found - near) <= FAR, found, np.nan)
@@ -132,3 +131,8 @@ class Scale:
             before = (self.value(params, middle) - goal > 0) == falling
             low, high = np.where(before, middle, low), np.where(before, high, middle)
         return np.where(at_low * at_high <= 0, 0.5 * (low + high), np.nan)
+
+
+def _rows(params: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Parameters as rows, (rows,) or (1,) where all rows share one."""
+    return {k: np.atleast_1d(np.asarray(v, float)) for k, v in params.items()}

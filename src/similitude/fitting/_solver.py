@@ -24,6 +24,7 @@ SHRINK, GROW = 1 - np.exp(-STEP_LINEAR), np.exp(STEP_LINEAR) - 1  # the same as 
 STEP = 1.0  # largest step of any other coordinate
 RIDGE = 1e-3  # share of the damping that is not affine invariant: it only keeps a singular matrix solvable
 LEAST = 1e-9  # damping
+MET, MET_NEAR = 1e-6, 1e-4  # from a constraint, in its own units; the second where only the side of a cut matters
 SIDE = 500.0  # decreases that do not add up to the way to a cut, so long as each is at most 0.998 of the one before
 CHUNK = 60_000  # batch x runs held in one piece: small enough for the processor's cache
 Constraint = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -231,7 +232,9 @@ class _Loop:
         still = moved <= 1e-14 * (1 + np.abs(here.u).max(axis=-1))
         stuck = still & (~better | (self.damping <= LEAST))  # undamped and still: a constraint beyond the bounds
         met = (
-            np.ones(len(here.u), bool) if here.gap is None else np.abs(here.gap) <= (1e-6 if self.cut is None else 1e-4)
+            np.ones(len(here.u), bool)
+            if here.gap is None
+            else np.abs(here.gap) <= (MET if self.cut is None else MET_NEAR)
         )
         done = (small & met) | (self.damping > 1e12) | stuck | ~np.isfinite(here.value)
         return done, met & (small | (stuck & (decrease <= 1e-6 * size)))

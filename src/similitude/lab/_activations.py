@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ._train import effective_ranks
-
-if TYPE_CHECKING:
-    from ._training import Training
+from ._training import WINDOWS, Training
 
 __all__ = ["activation_spectra", "covariances", "power_law", "spectrum_of"]
 
-WINDOWS = 32  # of a pass
 LEAST = 3  # eigenvalues, for an exponent
 ROUNDING = 1e-12  # of the largest eigenvalue: what is smaller is not told from rounding
 

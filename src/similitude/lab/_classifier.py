@@ -48,11 +48,6 @@ class Classifier:
         """Pixels, channels and classes of the images."""
         return self.config.image_size
 
-    @property
-    def ratio(self) -> float:
-        """Width over the base width, which maximal-update parameterisation divides by."""
-        return self.config.model.width / self.config.base_width if self.config.parameterisation == "mup" else 1.0
-
     def leaves(self) -> dict[str, Leaf]:
         """The arrays of the model by name."""
         classes = self.size.classes
@@ -69,7 +64,9 @@ class Classifier:
     def logits(self, params: Params, inputs: Array, seen: Seen = lambda x: None) -> tuple[Array, dict[str, Array]]:
         """Logits (images, classes); no auxiliary losses."""
         pixels = (2 * inputs - 1).astype(params["head"].dtype)
-        return self.features(params, pixels, seen) @ params["head"] * (1 / self.ratio) + params["head/bias"], {}
+        return self.features(params, pixels, seen) @ params["head"] * (1 / self.config.width_ratio) + params[
+            "head/bias"
+        ], {}
 
     def norms(self, params: Params, inputs: Array) -> dict[str, Array]:
         """Root mean squares of what each layer gives, from 0, and of the logits."""

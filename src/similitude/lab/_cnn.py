@@ -39,7 +39,7 @@ class ConvolutionNet(Classifier):
     @property
     def channels(self) -> int:
         """Channels of the last stage."""
-        return self.shape.last
+        return self.shape.features
 
     def body(self) -> dict[str, Leaf]:
         """Of each convolution the weights, (9 x channels, filters), pixel by pixel of the square, and its norm."""

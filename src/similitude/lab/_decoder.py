@@ -54,11 +54,6 @@ class Decoder:
     parts: Parts = field(default_factory=Parts)
 
     @property
-    def ratio(self) -> float:
-        """Width over the base width, which maximal-update parameterisation divides by."""
-        return self.config.model.width / self.config.base_width if self.config.parameterisation == "mup" else 1.0
-
-    @property
     def order(self) -> tuple[int, ...]:
         """The block each layer uses."""
         return self.parts.order or tuple(range(self.config.model.layers))
@@ -139,7 +134,7 @@ class Decoder:
     def head(self, params: Params, h: Array) -> Array:
         """Logits of normed rows."""
         table = params["embed"].T if self.config.model.tied else params["head"]
-        return self.linear(h, table, "head", params) * (1 / self.ratio)
+        return self.linear(h, table, "head", params) * (1 / self.config.width_ratio)
 
     def linear(self, x: Array, weights: Array, name: str, params: Params) -> Array:
         """A matrix product, or what an intervention makes of it; `params` are the arrays beside the matrix."""

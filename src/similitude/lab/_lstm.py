@@ -35,11 +35,6 @@ class Lstm:
 
     config: Config
 
-    @property
-    def ratio(self) -> float:
-        """Width over the base width, which maximal-update parameterisation divides by."""
-        return self.config.model.width / self.config.base_width if self.config.parameterisation == "mup" else 1.0
-
     def leaves(self) -> dict[str, Leaf]:
         """The arrays of the model by name."""
         m, vocabulary = self.config.model, self.config.vocabulary
@@ -84,7 +79,7 @@ class Lstm:
     def head(self, params: Mapping[str, Any], h: Array) -> Array:
         """Logits of rows."""
         table = params["embed"].T if self.config.model.tied else params["head"]
-        return h @ table * (1 / self.ratio)
+        return h @ table * (1 / self.config.width_ratio)
 
 
 def layer(block: Mapping[str, Any], rows: Array, sequences: int) -> Array:

@@ -45,10 +45,9 @@ def rates_of(config: Config, leaves: Mapping[str, Leaf]) -> dict[str, tuple[floa
     Decay is not scaled with width: a step takes lr x weight_decay of every matrix, so that its equilibrium does not
     move. Muon's orthogonal direction is brought to the size of Adam's, .2 sqrt(larger side) (Liu et al. 2025).
     """
-    ratio = config.model.width / config.base_width
     found = {}
     for name, leaf in leaves.items():
-        rate = rate_of(leaf, config.parameterisation, ratio, config.train.optimizer)
+        rate = rate_of(leaf, config.parameterisation, config.width_ratio, config.train.optimizer)
         if config.train.optimizer == "muon" and is_hidden_matrix(leaf):
             rate *= 0.2 * sqrt(max(leaf.shape))
         found[name] = (rate, 1.0 if leaf.decays else 0.0)

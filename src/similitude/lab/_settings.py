@@ -204,6 +204,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return "tokens" if family_of(self).data == TEXT else IMAGES
 
     @property
+    def width_ratio(self) -> float:
+        """Width over the base width, which maximal-update parameterisation divides by; 1 in all others."""
+        return self.model.width / self.base_width if self.parameterisation == "mup" else 1.0
+
+    @property
     def steps(self) -> int:
         """Steps of the optimiser."""
         t = self.train

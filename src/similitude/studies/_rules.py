@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from similitude.studies._claim import Claim, Rule, Verdict
 
-__all__ = ["AT_LEAST", "BEATS", "COVERS", "FORETOLD", "WITHIN"]
+__all__ = ["AT_LEAST", "BEATS", "COVERS", "HOLDS", "WITHIN"]
 
 
 def _at_least(claim: Claim) -> Verdict:
@@ -28,7 +28,7 @@ def _within(claim: Claim) -> Verdict:
     return "reproduced" if gap <= claim.spread else "close" if gap <= 2 * claim.spread else "differs"
 
 
-def _foretold(claim: Claim) -> Verdict:
+def _holds(claim: Claim) -> Verdict:
     low, high = claim.ours.low, claim.ours.high
     assert low is not None
     assert high is not None
@@ -40,7 +40,6 @@ AT_LEAST = Rule("at least", "reproduced: ours is no less than the value; close: 
 BEATS = Rule("beats", "reproduced: ours is below the value; close: at most 2 % above", _beats)
 COVERS = Rule("coverage", "reproduced: within 4 points of the nominal coverage; close: within 8", _covers)
 WITHIN = Rule("within", "reproduced: within the stated distance of the value; close: within twice of it", _within)
-FORETOLD = Rule(
-    "foretold", "reproduced: what came lies in our interval of a new run; close: outside by a quarter of it at most",
-    _foretold,
+HOLDS = Rule(
+    "interval", "reproduced: the value lies in our interval; close: outside by a quarter of its width at most", _holds
 )  # fmt: skip

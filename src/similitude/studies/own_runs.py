@@ -14,7 +14,7 @@ from similitude.laws import get
 from similitude.planning import critical_batch, noise_scale, steps_to_goal, width_transfer
 from similitude.runs import datasets, read_runs
 from similitude.studies._claim import ABOUT, measured
-from similitude.studies._rules import FORETOLD, WITHIN
+from similitude.studies._rules import HOLDS, WITHIN
 from similitude.studies._study import Declaration, Item
 
 __all__ = ["STUDY"]
@@ -23,7 +23,6 @@ GOALS = (2.2, 2.1, 2.0, 1.9)  # nats a byte, which three batches or more reach
 NEAR = 0.08  # nats about a goal within which the noise scale is averaged
 FEWEST = 8  # measurements of the noise scale
 LEVEL = 0.9
-NOISE = 0.01  # nats by which two seeds of one run differ: the median of four points of the ladder, three seeds each
 
 
 def claims(seed: int) -> Iterator[Item]:
@@ -43,8 +42,7 @@ def _transfer() -> Iterator[Item]:
             printed,
             "Yang et al. 2022, tables 3 and 8",
             found.exponent,
-            WITHIN,
-            spread=0.2,
+            HOLDS,
             interval="90 %",
             remark=f"{found.verdict}; from the least width to the largest it falls by a factor of {found.drift.text()}",
         )
@@ -100,7 +98,7 @@ def _schedules() -> Iterator[Item]:
         "Haegele et al. 2024, abstract",
         float(gaps[-1]),
         WITHIN,
-        spread=2 * NOISE,
+        spread=2**0.5 * _between_seeds(),
         remark=f"mean of {len(gaps)}: {gaps.mean():+.3f}; the shortest cosine runs are behind by most",
     )
     table = {"D": [d for d, *_ in pairs] * 2, "loss": [p[1] for p in pairs] + [p[2] for p in pairs],
@@ -109,6 +107,13 @@ def _schedules() -> Iterator[Item]:
     rows = [(f"{d / 1e6:.1f}M", f"{a:.3f}", f"{b:.3f}", f"{b - a:+.3f}") for d, a, b in pairs]
     heads = [Column(h, align="right") for h in ("cosine", "cooldown", "difference")]
     yield Table("Cosine runs against the cooldowns of one run", ("bytes", *heads), rows, told.pairs[0].verdict)
+
+
+def _between_seeds() -> float:
+    """The deviation of loss between seeds of one run: the mean over the ladder's points that have several."""
+    runs = datasets.load("ladder").frame.filter(pl.col("group").is_in(["ladder", "seeds"]))
+    points = runs.group_by("domain", "N", "D").agg(pl.col("loss").std().alias("deviation"), pl.len())
+    return float(points.filter(pl.col("len") > 1)["deviation"].to_numpy().mean())
 
 
 def _next_rung(seed: int) -> Iterator[Item]:
@@ -124,7 +129,7 @@ def _next_rung(seed: int) -> Iterator[Item]:
         if name == "chinchilla":
             yield measured(
                 "loss of the next rung, foretold and then trained, nats/byte", f"{loss:.4f}", "the run itself", run,
-                FORETOLD, interval="90 %, a new run", remark=f"foretold {told.value / loss - 1:.1%} too high",
+                HOLDS, interval="90 %, a new run", remark=f"foretold {told.value / loss - 1:.1%} too high",
             )  # fmt: skip
     columns = ("law", "foretold", "a new run", Column("error", align="right"))
     yield Table(f"The next rung: {n / 1e6:.2f}M parameters, {d / 1e6:.1f}M bytes, loss {loss:.4f}", columns, rows)
