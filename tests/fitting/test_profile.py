@@ -220,3 +220,13 @@ def test_ends_are_where_the_profile_meets_the_cut_although_the_floor_is_at_zero(
     cut = best * stats.t.ppf(0.95, 7) ** 2 / 7
     for end in (found.low, found.high):
         assert np.sqrt((with_prediction(end) - best) / cut) == pytest.approx(1, abs=0.01)
+
+
+def test_runs_that_lie_on_the_law_have_ends_within_rounding():
+    """Where only rounding is left to profile: both ends are known, and next to nothing away."""
+    n, d = (np.repeat(np.geomspace(1e7, 1e9, 4), 3), np.tile(np.geomspace(1e9, 1e11, 3), 4))
+    loss = TRUTH.law.evaluate({"N": n, "D": d}, dict(TRUTH.values))
+    fit = sim.fit(sim.laws.chinchilla, sim.read_runs({"N": n, "D": d, "loss": loss}))
+    for name, (low, high) in fit.ends.items():
+        assert (low, high) == pytest.approx((fit.values[name],) * 2, rel=1e-9)  # None would not be
+        assert fit.values[name] == pytest.approx(TRUTH.values[name], rel=1e-8)

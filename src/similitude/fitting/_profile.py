@@ -244,7 +244,6 @@ class _Search:
                 tolerance=1e-5,
                 scale=np.full(len(rows), self.rise * 0.1),
                 iterations=INNER,
-                cut=self.floor + self.rise,
             )
 
         everything = np.arange(live.size)

@@ -24,8 +24,6 @@ SHRINK, GROW = 1 - np.exp(-STEP_LINEAR), np.exp(STEP_LINEAR) - 1  # the same as 
 STEP = 1.0  # largest step of any other coordinate
 RIDGE = 1e-3  # share of the damping that is not affine invariant: it only keeps a singular matrix solvable
 LEAST = 1e-9  # damping
-MET, MET_NEAR = 1e-6, 1e-4  # from a constraint, in its own units; the second where only the side of a cut matters
-SIDE = 500.0  # decreases that do not add up to the way to a cut, so long as each is at most 0.998 of the one before
 CHUNK = 60_000  # batch x runs held in one piece: small enough for the processor's cache
 Constraint = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
@@ -68,7 +66,6 @@ def minimise(
     scale: np.ndarray | float = 0.0,
     iterations: int = ITERATIONS,
     precise: bool = False,
-    cut: float | None = None,
 ) -> Optimum:
     """Minimise the problem from each row of `u` (batch, free).
 
@@ -76,7 +73,6 @@ def minimise(
     rows)` gives a value to bring to zero and its gradient; the minimum is then along the constraint. A row ends when a
     further step would decrease its objective by less than `tolerance` times (objective + `scale`). `precise` solves
     each step by an orthogonal factorisation instead of the normal equations: slower, for ill-conditioned least squares.
-    Where only the side of a `cut` matters, a row ends, too, when the way to it is many times such a decrease.
     """
     scale = np.broadcast_to(np.asarray(scale, float), (len(u),))
     parts = []
@@ -89,7 +85,6 @@ def minimise(
             constraint,
             rows,
             scale[rows],
-            cut,
         )
         parts.append(loop.run(tolerance, iterations, precise))
     return Optimum(*(np.concatenate([getattr(p, f) for p in parts]) for f in Optimum.__dataclass_fields__))
@@ -164,11 +159,10 @@ class _Loop:
         constraint: Constraint | None,
         rows: slice,
         scale: np.ndarray,
-        cut: float | None,
     ):
         self.problem, self.case, self.y, self.constraint = problem, case, y, constraint
         self.ids = np.arange(rows.start, rows.stop)
-        self.scale, self.cut = scale, cut
+        self.scale = scale
         coordinates = problem.coordinates
         self.low, self.high = coordinates.low, coordinates.high
         linear, words = set(problem.law.linear), coordinates.parameters
@@ -225,17 +219,11 @@ class _Loop:
         """Which rows have ended, and which of them at a proved optimum."""
         size = here.value + self.scale[self.active]
         small = (decrease <= tolerance * size) & (self.damping <= 1.0)
-        if self.cut is not None:
-            small |= (SIDE * decrease <= np.abs(here.value - self.cut)) & (self.damping <= 1.0)
         # a step too small to change the objective's last digits is the end, not a failure
         moved = np.abs(trial.u - here.u).max(axis=-1)
         still = moved <= 1e-14 * (1 + np.abs(here.u).max(axis=-1))
         stuck = still & (~better | (self.damping <= LEAST))  # undamped and still: a constraint beyond the bounds
-        met = (
-            np.ones(len(here.u), bool)
-            if here.gap is None
-            else np.abs(here.gap) <= (MET if self.cut is None else MET_NEAR)
-        )
+        met = np.ones(len(here.u), bool) if here.gap is None else np.abs(here.gap) <= 1e-6
         done = (small & met) | (self.damping > 1e12) | stuck | ~np.isfinite(here.value)
         return done, met & (small | (stuck & (decrease <= 1e-6 * size)))
 
