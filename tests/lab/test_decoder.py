@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,6 +48,16 @@ def test_rotary_positions_keep_lengths_and_depend_on_distance_alone():
     np.testing.assert_allclose(jnp.linalg.norm(q, axis=-1), jnp.linalg.norm(q[0]), rtol=1e-5)
     products = q @ k.T
     np.testing.assert_allclose(products[7, 2], products[30, 25], rtol=1e-4)
+
+
+def test_rotary_positions_are_constants_of_the_program():
+    cosine, sine = rotary(5, 8)
+    assert cosine[3, 1] == np.float32(math.cos(3 * 10_000 ** (-2 / 8)))
+    assert sine[4, 3] == np.float32(math.sin(4 * 10_000 ** (-6 / 8)))
+    _, made, params = _decoder({"layers": 1, "width": 8, "heads": 1})
+    text = made.evaluate.lower(params, {}, 0, np.zeros((2, 33), np.int32)).as_text()
+    assert "cosine" not in text
+    assert "stablehlo.exponential" in text
 
 
 def _decoder(model, **more):

@@ -122,7 +122,7 @@ def test_factors_are_those_of_standard_normal_inputs():
 
 
 def test_it_learns_by_steps_whose_gradients_are_clipped_at_a_root_mean_square_of_one(small):
-    settings = {**small(steps=40, lr=0.2, warm_up=1, optimizer="sgd", beta1=0.0, weight_decay=0.0),
+    settings = {**small(steps=40, lr=0.05, warm_up=1, optimizer="sgd", beta1=0.0, weight_decay=0.0),
                 "parameterisation": "unit"}  # fmt: skip
     settings["model"]["tied"] = False
     seen: list = []
@@ -133,7 +133,7 @@ def test_it_learns_by_steps_whose_gradients_are_clipped_at_a_root_mean_square_of
     assert math.sqrt(moved / sum(v.size for v in before.values())) == pytest.approx(training.rates[0], rel=1e-3)
     list(training.advance())
     assert seen[0]["train/loss"] == pytest.approx(math.log(256) + 0.5, rel=0.03)  # of logits with a variance of one
-    assert seen[-1]["val/loss"] < 3.5
+    assert seen[-1]["val/loss"] < 1.5
 
 
 @pytest.mark.parametrize(

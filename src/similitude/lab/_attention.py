@@ -12,16 +12,20 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 __all__ = ["attend", "rotary", "rotate"]
 
 BLOCK = 64  # queries of a block under a causal mask; a sequence of several blocks skips what lies above them
 
 
-def rotary(length: int, width: int, base: float = 10_000.0) -> tuple[jax.Array, jax.Array]:
-    """Cosines and sines (length, width / 2) of rotary positions (Su et al. 2021)."""
-    angle = jnp.arange(length)[:, None] * base ** (-jnp.arange(0, width, 2) / width)
-    return jnp.cos(angle), jnp.sin(angle)
+def rotary(length: int, width: int, base: float = 10_000.0) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines and sines (length, width / 2) of rotary positions (Su et al. 2021).
+
+    Made by NumPy, so that they are constants of a program: written in JAX, they are computed again for every head.
+    """
+    angle = np.arange(length)[:, None] * base ** (-np.arange(0, width, 2) / width)
+    return np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
 
 
 def rotate(x: jax.Array, cosine: jax.Array, sine: jax.Array) -> jax.Array:

@@ -161,7 +161,7 @@ class Decoder:
             k, v = (jnp.repeat(a, m.heads // kv, axis=1) for a in (k, v))
         q, k, v = (jnp.reshape(a, (-1, length, width)) for a in (q, k, v))
         turns = rotary(length, width)
-        q, k = (rotate(a, *(t.astype(a.dtype) for t in turns)) for a in (q, k))
+        q, k = (rotate(a, *(jnp.asarray(t, a.dtype) for t in turns)) for a in (q, k))
         if self.parts.prefix is not None:
             more = self.parts.prefix(self, block, q.shape[0] // m.heads)
             k, v = (self._before(p, a) for p, a in zip(more, (k, v), strict=True))

@@ -11,7 +11,7 @@ from typing import Any
 
 __all__ = ["prepare"]
 
-_TRIM, _TOP, _MAPPED = -1, -2, -4  # mallopt's numbers of M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX
+_TRIM, _TOP, _MAPPED, _ARENAS = -1, -2, -4, -8  # mallopt's M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX
 _ready: list[bool] = []
 
 
@@ -71,9 +71,14 @@ def _restore(cores: set[int]) -> None:
 
 
 def _keep_memory() -> None:
-    """Tell the GNU allocator to keep what is freed, and not to map large blocks one by one; nothing elsewhere."""
+    """Tell the GNU allocator to keep what is freed, and not to map large blocks one by one; nothing elsewhere.
+
+    One arena for all threads: JAX computes in a thread of its own, and the arena of such a thread gives nothing larger
+    than 64 MB, so that the activations of all but the smallest models would be mapped anew at each step.
+    """
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_ARENAS, 1)
         mallopt(_MAPPED, 0)
         mallopt(_TRIM, 2_000_000_000)
         mallopt(_TOP, 64 << 20)

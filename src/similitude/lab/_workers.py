@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing.context import SpawnContext, SpawnProcess
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -110,8 +112,30 @@ def carry_out(
         pool.shutdown(wait=True)
 
 
+class _Worker(SpawnProcess):
+    """A new process that does not run the caller's script again, as none of what it does is defined there.
+
+    So a script may call the lab without the usual `if __name__ == "__main__"`.
+    """
+
+    _starting = threading.Lock()
+
+    def start(self) -> None:
+        with self._starting:
+            script = sys.modules["__main__"]
+            sys.modules["__main__"] = ModuleType("__main__")  # a new process is told what is found here
+            try:
+                super().start()
+            finally:
+                sys.modules["__main__"] = script
+
+
+class _Context(SpawnContext):
+    Process = _Worker
+
+
 def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_ready, initargs=(os.getpid(),))
+    return ProcessPoolExecutor(workers, mp_context=_Context(), initializer=_ready, initargs=(os.getpid(),))
 
 
 def _reached(store: str) -> tuple[int, float]:
