@@ -222,6 +222,39 @@ def test_ends_are_where_the_profile_meets_the_cut_although_the_floor_is_at_zero(
         assert np.sqrt((with_prediction(end) - best) / cut) == pytest.approx(1, abs=0.01)
 
 
+@pytest.mark.parametrize("seed", [2, 5, 13])
+def test_a_prediction_whose_best_fit_has_no_floor_has_ends_that_have_one(seed):
+    """By SciPy's SLSQP from many beginnings: the upper end needs a floor, which the search has to raise from zero."""
+    rng = np.random.default_rng(seed)
+    n, d = (np.repeat([1e5, 3e5, 1e6], 3), np.tile([1e6, 3e6, 1e7], 3))
+    loss = (4 / (n / 3e5) ** 0.15 + 3 / (d / 3e6) ** 0.3) / 3 * np.exp(0.012 * rng.standard_normal(9))
+    fit = sim.fit(sim.laws.chinchilla, sim.read_runs({"N": n, "D": d, "loss": loss}), objective="squares_log")
+    assert fit.values["E"] < 0.01 * loss.min()
+    far = np.log([3e6 / 3e5, 3e7 / 3e6])
+    x, y = np.log([n / 3e5, d / 3e6]), np.log(loss)
+
+    def made(u, x):
+        return np.exp(u[1] - np.exp(u[2]) * x[0]) + np.exp(u[3] - np.exp(u[4]) * x[1]) + u[0]
+
+    def squares(u):
+        return float(np.sum((np.log(made(u, x)) - y) ** 2))
+
+    def least(starts, **more):
+        bounds = [(0, 3), (-9, 3), (-6, 2), (-9, 3), (-6, 2)]
+        found = [minimize(lambda u: 1e4 * squares(u), s, method="SLSQP", bounds=bounds,
+                          options={"maxiter": 2000, "ftol": 1e-10}, **more) for s in starts]  # fmt: skip
+        held = [f.fun for f in found if not more or abs(more["constraints"]["fun"](f.x)) < 1e-6]
+        return min(held) / 1e4
+
+    starts = [(e, *rng.normal((0.1, -1.6, 0.0, -1.2), 0.3)) for e in (0.01, 0.3, 0.8, 1.1) for _ in range(6)]
+    best = least(starts)
+    told = fit.predict(N=3e6, D=3e7, level=0.9)
+    cut = best * stats.t.ppf(0.95, 4) ** 2 / 4
+    for end in (told.low, told.high):
+        within = {"type": "eq", "fun": lambda u, end=end: 10 * (np.log(made(u, far)) - np.log(end))}
+        assert np.sqrt((least(starts, constraints=within) - best) / cut) == pytest.approx(1, abs=0.01)
+
+
 def test_runs_that_lie_on_the_law_have_ends_within_rounding():
     """Where only rounding is left to profile: both ends are known, and next to nothing away."""
     n, d = (np.repeat(np.geomspace(1e7, 1e9, 4), 3), np.tile(np.geomspace(1e9, 1e11, 3), 4))

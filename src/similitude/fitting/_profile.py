@@ -36,8 +36,10 @@ ROUNDS = 14
 CLOSE = 2e-3  # relative accuracy of an end, in units of the distance from the optimum
 FAR = 60.0  # standard errors after which a profile is said not to close
 EXACT = 3e-13  # of a run's misfit: runs that lie on the law to the last digits
-INNER = 120  # steps of one constrained minimum: along a curved constraint many are rejected
-MORE = 10  # times as many for those that lie above the cut and have not ended,
+INNER = 30  # steps of one constrained minimum: along a curved constraint many are rejected
+MORE = 4  # times as many for those that lie above the cut and have not ended,
+DOUBT = 1.02  # times the furthest value reached: where a wall is looked for again
+MET = 1e-3  # of a standard error, from a trial value
 STUCK = 1e-3  # unless they have moved down by less than this share of the rise
 Values = Callable[[Mapping[str, Any]], Any]
 
@@ -209,7 +211,7 @@ class _Search:
         self.root_outside = np.full(count, np.inf)
         self.trial = self.width.copy()
         self.u_inside = np.repeat(u[None], count, axis=0)
-        self.open = np.zeros(count, bool)
+        self.open, self.doubted = np.zeros(count, bool), np.zeros(count, bool)
         self.end = np.full(count, np.nan)
         if self.floor <= problem.runs * EXACT**2:  # only rounding is left to profile, which no step can follow
             sure = error <= 1e3 * EXACT * (1 + np.abs(centre))
@@ -236,7 +238,7 @@ class _Search:
             value, gradient = self._all(u, live[rows])
             return (value - aim[rows]) / scale[rows], gradient / scale[rows][:, None]
 
-        def solve(u: np.ndarray, rows: np.ndarray) -> Optimum:
+        def solve(u: np.ndarray, rows: np.ndarray, curved: bool = False) -> Optimum:
             return minimise(
                 self.problem,
                 u,
@@ -244,20 +246,22 @@ class _Search:
                 tolerance=1e-5,
                 scale=np.full(len(rows), self.rise * 0.1),
                 iterations=INNER,
+                curved=curved,
             )
 
         everything = np.arange(live.size)
         found = solve(self.u_inside[live], everything)
         u, objective, ended = found.u, found.objective, found.converged
+        # a minimum not reached yet lies higher than the profile does: taken for an end, it would be too near
         for _ in range(MORE):
-            # a minimum not reached yet lies higher than the profile does: taken for an end, it would be too near
-            late = np.flatnonzero(~ended & (objective - self.floor > self.rise))
+            far = np.abs(constraint(u, everything)[0]) >= MET
+            late = np.flatnonzero(~ended & (far | (objective - self.floor > self.rise * (1 - CLOSE) ** 2)))
             if not late.size:
                 break
-            again = solve(u[late], late)
-            stuck = objective[late] - again.objective < STUCK * self.rise
+            again = solve(u[late], late, curved=True)
+            stuck = ~far[late] & (objective[late] - again.objective < STUCK * self.rise)
             u[late], objective[late], ended[late] = again.u, again.objective, again.converged | stuck
-        reached = np.abs(constraint(u, everything)[0]) < 1e-3
+        reached = np.abs(constraint(u, everything)[0]) < MET
         with np.errstate(invalid="ignore"):
             root = np.sqrt(np.maximum(objective - self.floor, 0.0) / self.rise)
         self._bracket(live, u, root, reached)
@@ -282,8 +286,13 @@ class _Search:
         nxt = np.where(np.isinf(high), extend, np.where(np.isinf(r_high), halved, between))
         self.trial[live] = nxt
         tight = np.isfinite(high) & (high - low < CLOSE * np.maximum(self.width[live], 1e-300) * 0.5)
-        # an unreachable value is a wall, not a rise of the objective: the profile stays open there
-        self.open[live[tight & np.isinf(r_high)]] = True
+        # an unreachable value is a wall, not a rise of the objective: the profile stays open there, unless it can be
+        # reached from near by
+        wall = live[tight & np.isinf(r_high)]
+        again = wall[~self.doubted[wall]]
+        self.open[wall[self.doubted[wall]]] = True
+        self.doubted[again], self.outside[again] = True, np.inf
+        self.trial[again] = self.inside[again] * DOUBT
         self.end[live[tight & np.isfinite(r_high)]] = (self.centre[live] + self.side[live] * low)[
             tight & np.isfinite(r_high)
         ]

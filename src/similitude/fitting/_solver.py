@@ -22,6 +22,9 @@ ITERATIONS = 200
 STEP_LINEAR = 3.0  # largest step of a coefficient's logarithm
 SHRINK, GROW = 1 - np.exp(-STEP_LINEAR), np.exp(STEP_LINEAR) - 1  # the same as shares of the coefficient
 STEP = 1.0  # largest step of any other coordinate
+DIFFERENCE = 1e-5  # of a coordinate, for second derivatives
+RETURNS = 3  # steps back to a constraint before a step along it is made shorter
+STEP_FLOOR = 0.5  # largest step of a floor along a constraint, in units of the largest output
 RIDGE = 1e-3  # share of the damping that is not affine invariant: it only keeps a singular matrix solvable
 LEAST = 1e-9  # damping
 CHUNK = 60_000  # batch x runs held in one piece: small enough for the processor's cache
@@ -66,6 +69,7 @@ def minimise(
     scale: np.ndarray | float = 0.0,
     iterations: int = ITERATIONS,
     precise: bool = False,
+    curved: bool = False,
 ) -> Optimum:
     """Minimise the problem from each row of `u` (batch, free).
 
@@ -73,6 +77,8 @@ def minimise(
     rows)` gives a value to bring to zero and its gradient; the minimum is then along the constraint. A row ends when a
     further step would decrease its objective by less than `tolerance` times (objective + `scale`). `precise` solves
     each step by an orthogonal factorisation instead of the normal equations: slower, for ill-conditioned least squares.
+    `curved` measures the second derivatives that Gauss and Newton leave out, of law and constraint, by differences of
+    gradients: many evaluations a step, and few steps where those along a curved constraint would crawl.
     """
     scale = np.broadcast_to(np.asarray(scale, float), (len(u),))
     parts = []
@@ -85,6 +91,7 @@ def minimise(
             constraint,
             rows,
             scale[rows],
+            curved,
         )
         parts.append(loop.run(tolerance, iterations, precise))
     return Optimum(*(np.concatenate([getattr(p, f) for p in parts]) for f in Optimum.__dataclass_fields__))
@@ -131,6 +138,15 @@ class _Point:
             normal,
         )
 
+    def put(self, rows: np.ndarray, other: _Point) -> None:
+        """Rows in the place of others."""
+        for mine, theirs in zip(self._arrays(), other._arrays(), strict=True):
+            mine[rows] = theirs
+
+    def _arrays(self) -> list[np.ndarray]:
+        some = (self.u, self.r, self.slopes, *self.terms, self.value, self.gap, self.normal)
+        return [a for a in some if a is not None]
+
     def take(self, left: np.ndarray) -> _Point:
         """Some of the rows."""
         u, r, slopes, value = (a[left] for a in (self.u, self.r, self.slopes, self.value))
@@ -159,10 +175,11 @@ class _Loop:
         constraint: Constraint | None,
         rows: slice,
         scale: np.ndarray,
+        curved: bool,
     ):
         self.problem, self.case, self.y, self.constraint = problem, case, y, constraint
         self.ids = np.arange(rows.start, rows.stop)
-        self.scale = scale
+        self.scale, self.curved = scale, curved
         coordinates = problem.coordinates
         self.low, self.high = coordinates.low, coordinates.high
         linear, words = set(problem.law.linear), coordinates.parameters
@@ -171,13 +188,15 @@ class _Loop:
         )
         others = np.array([STEP if w.transform != "real" else np.inf for w in words])
         self.reach = np.where(self.coefficient, STEP_LINEAR, others)
+        self.floors = np.flatnonzero([w.relative == "output" and w.transform == "log" for w in words])
         raw = any(w.transform == "real" for w in coordinates.parameters)
-        self.ridge = 1.0 if raw else RIDGE  # coordinates of one's own scale need Marquardt's damping
+        self.ridge = 1.0 if raw or curved else RIDGE  # coordinates of one's own scale need Marquardt's damping
         self.eye = np.eye(len(coordinates))
         self.u = np.minimum(np.maximum(u, self.low), self.high)
         self.active = np.arange(len(u))
         self.damping = np.full(len(u), 1e-3)
         self.price = np.zeros(len(u))
+        self.back = np.zeros(u.shape)  # the smallest step that changes the constraint's value by one
 
     def run(self, tolerance: float, iterations: int, precise: bool) -> Optimum:
         """Iterate until every row has ended or the iterations are used up."""
@@ -192,6 +211,8 @@ class _Loop:
             trial = self._at(np.minimum(np.maximum(here.u + step, self.low), self.high))
             with np.errstate(invalid="ignore"):
                 better = trial.merit(self.price) <= here.merit(self.price)
+            if here.gap is not None and not better.all():
+                trial, better = self._brought_back(here, trial, better)
             done, proved = self._judge(here, trial, better, decrease, tolerance)
             size = here.value + self.scale[self.active]
             here = here.where(better, trial)
@@ -205,13 +226,38 @@ class _Loop:
                 here = self._drop(here, ~done)
         return out
 
-    def _at(self, u: np.ndarray) -> _Point:
-        r, slopes = self.problem.residuals(u, self.y)
+    def _at(self, u: np.ndarray, some: np.ndarray | slice = slice(None)) -> _Point:
+        """What the problem says at rows of coordinates, those of all active rows or of some."""
+        r, slopes = self.problem.residuals(u, None if self.y is None else self.y[some])
         terms = loss_terms(r, self.problem.deltas, self.problem.objective.asymmetry)
         if self.case is not None:
-            terms = tuple(t * self.case for t in terms)
-        gap, normal = (None, None) if self.constraint is None else self.constraint(u, self.ids[self.active])
+            terms = tuple(t * self.case[some] for t in terms)
+        gap, normal = (None, None) if self.constraint is None else self.constraint(u, self.ids[self.active][some])
         return _Point(u, r, slopes, terms, terms[0].sum(axis=-1), gap, normal)
+
+    def _brought_back(self, here: _Point, trial: _Point, better: np.ndarray) -> tuple[_Point, np.ndarray]:
+        """Steps that were no better, once more from where they led, back to the constraint.
+
+        A long step leaves a curved constraint by more than it gains (Maratos 1978); short ones crawl along it.
+        """
+        better = better.copy()
+        some = np.flatnonzero(~better & np.isfinite(trial.value))
+        u, gap = trial.u[some], np.asarray(trial.gap)[some]
+        for _ in range(RETURNS):
+            if not some.size:
+                break
+            with np.errstate(over="ignore", invalid="ignore"):
+                step = _limited(-self.back[some] * gap[:, None], self.reach)
+            u = np.minimum(np.maximum(u + step, self.low), self.high)
+            again = self._at(u, some)
+            with np.errstate(invalid="ignore"):
+                good = again.merit(self.price[some]) <= here.merit(self.price)[some]
+            if good.any():
+                trial.put(some[good], again.take(good))
+                better[some[good]] = True
+            nearer = ~good & (np.abs(again.gap) < np.abs(gap))
+            some, u, gap = some[nearer], u[nearer], np.asarray(again.gap)[nearer]
+        return trial, better
 
     def _judge(
         self, here: _Point, trial: _Point, better: np.ndarray, decrease: np.ndarray, tolerance: float
@@ -245,6 +291,8 @@ class _Loop:
         )
         diagonal = np.einsum("bqq->bq", matrix)
         size = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+        if self.curved:
+            matrix = matrix + self._left_out(here, gradient, size)
         scaled, matrix = gradient / size, matrix / (size[:, :, None] * size[:, None, :])
         normal = None if here.normal is None else here.normal / size
         # along a constraint an end may still have to leave its bound
@@ -257,8 +305,56 @@ class _Loop:
             free = free & ~blocked
             step, decrease, multiplier = self._solved(matrix, scaled, normal, here.gap, free)
         step = step / size
-        step = _limited(step, self.reach) if here.gap is not None else _along(step, self.reach, self.coefficient)
+        if here.gap is None:
+            step = _along(step, self.reach, self.coefficient)
+        else:
+            self.back = self.back / size
+            step = self._bounded(step, here.u)
         return step, np.where(np.isfinite(decrease), decrease, np.inf), multiplier
+
+    def _left_out(self, here: _Point, gradient: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """What a Gauss-Newton matrix leaves out: psi by the law's second derivatives, less multiplier by constraint's.
+
+        As floors move by their share, theirs are those of the floor itself, in units of it.
+        """
+        psi = here.terms[1]
+        multiplier = np.zeros(len(here.u))
+        if here.normal is not None:
+            a = here.normal / size
+            multiplier = np.einsum("bq,bq->b", a, gradient / size) / np.maximum(np.einsum("bq,bq->b", a, a), 1e-300)
+        first = gradient - (0.0 if here.normal is None else multiplier[:, None] * here.normal)
+        free = here.u.shape[1]
+        out = np.zeros((len(here.u), free, free))
+        for j in range(free):
+            moved = here.u.copy()
+            moved[:, j] += DIFFERENCE
+            _, slopes = self.problem.residuals(moved, self.y)
+            with np.errstate(invalid="ignore", over="ignore"):
+                after = (slopes @ psi[..., None])[..., 0]
+                if self.constraint is not None:
+                    after -= multiplier[:, None] * self.constraint(moved, self.ids[self.active])[1]
+                out[:, j] = (after - first) / DIFFERENCE
+        with np.errstate(invalid="ignore"):
+            out = 0.5 * (out + out.transpose(0, 2, 1))
+        for j in self.floors:
+            out[:, j, j] -= first[:, j]
+        return np.where(np.isfinite(out).all(axis=(1, 2), keepdims=True), out, 0.0)
+
+    def _bounded(self, step: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """A step along a constraint, not too long; floors move by their share, in which law and constraint are linear.
+
+        On its logarithm a floor that has to leave zero crawls: each step changes it by a factor, the others by nothing.
+        """
+        reach = np.broadcast_to(self.reach, step.shape)
+        if len(self.floors):
+            reach = reach.copy()
+            largest = np.log(np.maximum(np.abs(self.problem.y).max(), 1e-300))
+            reach[:, self.floors] = STEP_FLOOR * np.exp(largest - u[:, self.floors])
+        step = _limited(step, reach)
+        if len(self.floors):
+            least = np.expm1(np.minimum(self.low[self.floors] - u[:, self.floors], 0.0))
+            step[:, self.floors] = np.log1p(np.maximum(step[:, self.floors], least))
+        return step
 
     def _solved(
         self,
@@ -276,7 +372,8 @@ class _Loop:
         if gap is None or normal is None:
             solved = np.linalg.solve(matrix, gradient[..., None])[..., 0]
             return -solved, 0.5 * np.einsum("bq,bq->b", gradient, solved), np.zeros(len(gradient))
-        step, decrease, multiplier = _constrained(matrix, gradient, np.where(free, normal, 0.0), gap)
+        step, decrease, multiplier, back = _constrained(matrix, gradient, np.where(free, normal, 0.0), gap)
+        self.back = np.where(free, back, 0.0)
         return np.where(free, step, 0.0), decrease, multiplier
 
     def _at_bound(self, u: np.ndarray, gradient: np.ndarray) -> np.ndarray:
@@ -321,16 +418,17 @@ def _factorised(
 
 def _constrained(
     matrix: np.ndarray, gradient: np.ndarray, normal: np.ndarray, gap: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The step to the minimum of the quadratic model on the linearised constraint."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The step to the minimum of the quadratic model on the linearised constraint, and that across it."""
     both = np.linalg.solve(matrix, np.stack([gradient, normal], axis=-1))
     down, along = both[..., 0], both[..., 1]
     curvature = np.maximum(np.einsum("bq,bq->b", normal, along), 1e-300)
     multiplier = (np.einsum("bq,bq->b", normal, down) - gap) / curvature
+    across = along / curvature[:, None]
     step = -down + along * multiplier[:, None]
     tangent = gradient - normal * (np.einsum("bq,bq->b", normal, down) / curvature)[:, None]
     decrease = 0.5 * np.einsum("bq,bq->b", tangent, down)
-    return step, np.maximum(decrease, 0.0), multiplier
+    return step, np.maximum(decrease, 0.0), multiplier, across
 
 
 def _limited(step: np.ndarray, reach: np.ndarray) -> np.ndarray:
