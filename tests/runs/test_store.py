@@ -8,6 +8,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import polars as pl
@@ -317,6 +318,26 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path, disk):
     assert len(whole(path)) == len(done) + 5
 
 
+def test_a_store_where_nothing_can_be_written_is_read(disk, tmp_path):
+    path, mounted = tmp_path / "disk" / "s.db", disk("5m")
+    with sim.Store(path) as store:
+        store.add([logged("one")])
+    mounted("5m,ro")
+    with sim.Store(path, create=False) as store:
+        assert store["one"].curves().equals(next(points_of(POINTS)()))
+        assert store.check() == ()
+        with pytest.raises(sim.SimilitudeError, match=r"s\.db: no permission to write there; choose another place"):
+            store.add([logged("two")])
+        assert len(store) == 1
+    with pytest.raises(sim.SimilitudeError, match=r"t\.db: no permission to write there"):
+        sim.Store(path.with_name("t.db"))
+    mounted("5m,rw")
+    path.with_name("s.db-wal").write_bytes(b"x")  # something may be in it that the file does not have yet
+    mounted("5m,ro")
+    with pytest.raises(sim.SimilitudeError, match="no permission to write there"):
+        sim.Store(path, create=False)
+
+
 FILLED = """
 import sys, similitude as sim
 from similitude.runs.store._live import LiveWriter
@@ -424,6 +445,22 @@ def test_a_run_whose_process_died_is_stopped_and_can_be_resumed(store):
     assert store["died"].curves()["value"].to_list() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
     with pytest.raises(sim.SimilitudeError, match="has no run 99 that could be resumed"):
         writer.resume(99)
+    writer.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks when a process began")
+def test_a_process_that_began_after_the_last_sign_of_life_is_another(store):
+    """Numbers of processes are used again: a dead run is not alive because something else has its number now."""
+    writer = LiveWriter(store.path)
+    number = writer.begin(logged("one"))
+    database = store._database
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        for beat, alive in ((time.time(), True), (time.time() - 3600, False)):
+            with database:
+                database.execute("update live set pid = ?, beat = ? where run = ?", (other.pid, beat, number))
+            assert [live.alive for live in live_runs(store)] == [alive]
+        other.communicate(b"\n")
+    assert writer.resume(number) == -1
     writer.close()
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -85,7 +86,6 @@ class Scale:
     unit: str
     held: Mapping[str, float]
     label: str = ""  # the column that the scale is in the user's table
-    closed: list[bool] = field(default_factory=list, compare=False, repr=False)  # filled once the form is known
 
     @property
     def by_compute(self) -> bool:
@@ -108,11 +108,14 @@ class Scale:
             return minimise(Surface.of(self.law, self.held), wide, log_x[:, None]).loss[:, 0]
 
     def _powers(self, rows: Mapping[str, np.ndarray]) -> PowerSum | None:
-        """The law as a floor and two powers where it is one, which is looked at once: it is so for all parameters."""
-        surface = Surface.of(self.law, self.held)
-        if not self.closed and is_power_sum(surface, {k: v[:1] for k, v in rows.items()}):
-            self.closed.append(True)
-        return PowerSum.read(surface, rows) if self.closed else None
+        """The law as a floor and two powers where it is one."""
+        return PowerSum.read(Surface.of(self.law, self.held), rows) if self._closed else None
+
+    @cached_property
+    def _closed(self) -> bool:
+        """Whether the law is a floor and two powers: a matter of its form, looked at with any parameters."""
+        some = {k: word.close(np.array(0.1 * j - 0.5)) for j, (k, word) in enumerate(self.law.params.items())}
+        return is_power_sum(Surface.of(self.law, self.held), some)
 
     def reaching(self, params: Mapping[str, Any], goal: Any, near: float) -> np.ndarray:
         """log of the scale at which rows of parameters come to a value (rows,); NaN beyond 1e9 times of `near`."""

@@ -227,13 +227,27 @@ def _points(store: Store, number: int) -> Iterator[pl.DataFrame]:
 
 
 def _is_alive(host: str, pid: int, beat: float) -> bool:
-    """Whether the process is there; of another machine's, whether it has been heard of lately."""
+    """Whether the process is there; of another machine's, whether it has been heard of lately.
+
+    A process that began long after the last sign of life is another one that has its number now.
+    """
     if host != socket.gethostname():
         return time.time() - beat < SILENT
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:
-        return True
-    return True
+    except OSError:  # it is there, and another user's
+        pass
+    began = _began(pid)
+    return began is None or began < beat + SILENT
+
+
+def _began(pid: int) -> float | None:
+    """When a process began, in seconds since 1970; None where the system does not tell."""
+    try:
+        since_boot = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        (boot,) = (w[1] for w in map(str.split, Path("/proc/stat").read_text().splitlines()) if w[:1] == ["btime"])
+        return float(boot) + since_boot / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None

@@ -112,19 +112,24 @@ def connect(path: Path, *, create: bool = True) -> sqlite3.Connection:
         try:
             return _opened(path)
         except sqlite3.Error as error:
-            if not _no_index(error):
+            kept_still = _unwritable(error) and path.is_file() and not in_use(path)
+            if not _no_index(error) and not kept_still:
                 raise _no_store(error, path) from None
         try:
-            return _opened(path, alone=True)
+            return _opened(path, only_read=True) if kept_still else _opened(path, alone=True)
         except sqlite3.Error as error:
             raise _no_store(error, path) from None
 
 
-def _opened(path: Path, *, alone: bool = False) -> sqlite3.Connection:
-    """`alone`: without the index beside the log that processes share, for which a full disk has no room."""
+def _opened(path: Path, *, alone: bool = False, only_read: bool = False) -> sqlite3.Connection:
+    """`alone`: without the index beside the log that processes share, for which a full disk has no room.
+
+    `only_read`: where nothing can be written, so that nothing changes either, and no index is needed.
+    """
     import sqlite3
 
-    database = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+    where = f"{path.resolve().as_uri()}?mode=ro&immutable=1" if only_read else path
+    database = sqlite3.connect(where, timeout=PATIENCE, isolation_level=None, uri=only_read)
     try:
         database.row_factory = sqlite3.Row
         if alone:
@@ -141,6 +146,11 @@ def _opened(path: Path, *, alone: bool = False) -> sqlite3.Connection:
 def _no_index(error: Exception) -> bool:
     """Whether the index beside the log could not be made for want of room."""
     return getattr(error, "sqlite_errorname", "").startswith("SQLITE_IOERR_SHM")
+
+
+def _unwritable(error: Exception) -> bool:
+    """Whether a file was there and its folder is one where nothing can be written."""
+    return "readonly" in str(error) or "unable to open" in str(error)
 
 
 def _no_store(error: sqlite3.Error, path: Path) -> DataError:
@@ -223,7 +233,7 @@ def told(error: Exception, path: Path) -> DataError:
         return DataError(f"{path}: the disk is full; make room and import again: what was finished is kept")
     if "locked" in said:
         return DataError(f"{path}: another program has held it locked for {PATIENCE:.0f} s; end it or wait")
-    if "readonly" in said or "unable to open" in said or getattr(error, "errno", None) in (1, 13, 30):
+    if _unwritable(error) or getattr(error, "errno", None) in (1, 13, 30):
         return DataError(f"{path}: no permission to write there; choose another place for the store")
     if "malformed" in said or "not a database" in said:
         return DataError(f"{path} is damaged ({said}); restore it from a copy, or import the logs into a new store")
