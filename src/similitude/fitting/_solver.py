@@ -206,8 +206,10 @@ class _Loop:
         )
         here = self._at(self.u)
         for iteration in range(1, iterations + 1):
-            step, decrease, multiplier = self._step(here, precise)
-            self.price = np.maximum(self.price, 2 * np.abs(multiplier))
+            with np.errstate(over="ignore", invalid="ignore"):  # a matrix next to singular: the step is cut
+                step, decrease, multiplier = self._step(here, precise)
+            dearer = np.where(np.isfinite(multiplier), 2 * np.abs(multiplier), 0.0)
+            self.price = np.maximum(self.price, dearer)
             trial = self._at(np.minimum(np.maximum(here.u + step, self.low), self.high))
             with np.errstate(invalid="ignore"):
                 better = trial.merit(self.price) <= here.merit(self.price)
@@ -329,13 +331,11 @@ class _Loop:
             moved = here.u.copy()
             moved[:, j] += DIFFERENCE
             _, slopes = self.problem.residuals(moved, self.y)
-            with np.errstate(invalid="ignore", over="ignore"):
-                after = (slopes @ psi[..., None])[..., 0]
-                if self.constraint is not None:
-                    after -= multiplier[:, None] * self.constraint(moved, self.ids[self.active])[1]
-                out[:, j] = (after - first) / DIFFERENCE
-        with np.errstate(invalid="ignore"):
-            out = 0.5 * (out + out.transpose(0, 2, 1))
+            after = (slopes @ psi[..., None])[..., 0]
+            if self.constraint is not None:
+                after -= multiplier[:, None] * self.constraint(moved, self.ids[self.active])[1]
+            out[:, j] = (after - first) / DIFFERENCE
+        out = 0.5 * (out + out.transpose(0, 2, 1))
         for j in self.floors:
             out[:, j, j] -= first[:, j]
         return np.where(np.isfinite(out).all(axis=(1, 2), keepdims=True), out, 0.0)
