@@ -77,8 +77,8 @@ def minimise(
     rows)` gives a value to bring to zero and its gradient; the minimum is then along the constraint. A row ends when a
     further step would decrease its objective by less than `tolerance` times (objective + `scale`). `precise` solves
     each step by an orthogonal factorisation instead of the normal equations: slower, for ill-conditioned least squares.
-    `curved` measures the second derivatives that Gauss and Newton leave out, of law and constraint, by differences of
-    gradients: many evaluations a step, and few steps where those along a curved constraint would crawl.
+    `curved`, along a constraint, measures the second derivatives that Gauss and Newton leave out, of law and
+    constraint, by differences of gradients: many evaluations a step, and few steps where others would crawl.
     """
     scale = np.broadcast_to(np.asarray(scale, float), (len(u),))
     parts = []
@@ -319,12 +319,11 @@ class _Loop:
 
         As floors move by their share, theirs are those of the floor itself, in units of it.
         """
-        psi = here.terms[1]
-        multiplier = np.zeros(len(here.u))
-        if here.normal is not None:
-            a = here.normal / size
-            multiplier = np.einsum("bq,bq->b", a, gradient / size) / np.maximum(np.einsum("bq,bq->b", a, a), 1e-300)
-        first = gradient - (0.0 if here.normal is None else multiplier[:, None] * here.normal)
+        assert self.constraint is not None
+        psi, normal = here.terms[1], np.asarray(here.normal)
+        a = normal / size
+        multiplier = np.einsum("bq,bq->b", a, gradient / size) / np.maximum(np.einsum("bq,bq->b", a, a), 1e-300)
+        first = gradient - multiplier[:, None] * normal
         free = here.u.shape[1]
         out = np.zeros((len(here.u), free, free))
         for j in range(free):
@@ -332,8 +331,7 @@ class _Loop:
             moved[:, j] += DIFFERENCE
             _, slopes = self.problem.residuals(moved, self.y)
             after = (slopes @ psi[..., None])[..., 0]
-            if self.constraint is not None:
-                after -= multiplier[:, None] * self.constraint(moved, self.ids[self.active])[1]
+            after -= multiplier[:, None] * self.constraint(moved, self.ids[self.active])[1]
             out[:, j] = (after - first) / DIFFERENCE
         out = 0.5 * (out + out.transpose(0, 2, 1))
         for j in self.floors:

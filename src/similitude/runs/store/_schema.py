@@ -149,7 +149,7 @@ def _no_index(error: Exception) -> bool:
 
 
 def _unwritable(error: Exception) -> bool:
-    """Whether a file was there and its folder is one where nothing can be written."""
+    """Whether an error is that of a place where nothing can be written, or of a file that cannot be opened."""
     return "readonly" in str(error) or "unable to open" in str(error)
 
 
