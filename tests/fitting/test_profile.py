@@ -151,6 +151,51 @@ def test_what_follows_from_a_floor_at_zero_has_an_interval():
     assert (low, high) == pytest.approx((at.low, at.high), rel=1e-4)
 
 
+@pytest.mark.parametrize("method", ["profile", "delta"])
+def test_how_sure_a_slope_is_above_a_value_is_students_t_of_it(rng, method):
+    x, y, runs = _line(rng)
+    fit = sim.fit(sim.laws.power, runs, objective="squares_log", intervals=method)
+    line = stats.linregress(np.log(x), np.log(y))
+    goals = -line.slope + np.array([-4.0, -1.0, -0.2, 0.0, 0.5, 2.5]) * line.stderr
+    exact = stats.t.cdf((-line.slope - goals) / line.stderr, len(x) - 2)
+    assert fit.confidence_along(lambda p, goal: p["c"] - goal, goals) == pytest.approx(exact, abs=2e-4)
+
+
+def test_how_sure_is_the_level_whose_interval_ends_there():
+    fit = sim.fit(sim.laws.chinchilla, sim.simulate(TRUTH, noise=0.02, seed=3))
+    goals = fit.values["E"] + np.array([-0.1, -0.03, 0.05, 0.1])
+    sure = fit.confidence_along(lambda p, goal: p["E"] - goal, goals)
+    for goal, one_sided in zip(goals, sure):
+        low, high = fit.interval_of(lambda p: p["E"], 2 * max(one_sided, 1 - one_sided) - 1)[1:]
+        assert (low if one_sided > 0.5 else high) == pytest.approx(goal, abs=2e-3 * abs(goal - fit.values["E"]))
+
+
+def test_where_zero_cannot_be_reached_it_is_as_sure_as_the_last_value_that_can():
+    D = np.geomspace(1e8, 1e11, 8)
+    y = 0.3 + 40 * D**-0.16 * np.exp(0.02 * np.array([1, -1, 0, 1, -1, 1, 0, -1]))
+    fit = sim.fit(sim.laws.power_floor, sim.read_runs({"D": D, "loss": y}, check=False))
+    least, below = fit.confidence_along(lambda p, goal: p["E"] - goal, [1e-4 * fit.values["E"], -0.5])
+    assert 0.5 < least < 0.999
+    assert below == pytest.approx(least, abs=2e-3)  # a floor is not negative
+
+
+def test_many_places_together_are_those_one_by_one():
+    fit = sim.fit(sim.laws.chinchilla, sim.simulate(TRUTH, noise=0.02, seed=3))
+    goals = np.array([2.3, 2.5, 3.0])
+
+    def tokens(p, goal):
+        return np.log(p["B"] / (goal - p["E"])) / p["beta"]
+
+    together = fit.intervals_along(tokens, goals)
+    assert np.isfinite(together).all()
+    assert together == pytest.approx(fit.intervals_of([lambda p, g=g: tokens(p, g) for g in goals]), rel=1e-3)
+    drawn = sim.fit(sim.laws.chinchilla, fit.runs, intervals=sim.Intervals("case", resamples=40))
+    apart = [drawn.interval_of(lambda p, g=g: tokens(p, g)) for g in goals]
+    assert drawn.intervals_along(tokens, goals) == pytest.approx(np.array(apart))
+    share = np.mean(tokens(drawn.resampled.draws, 2.5) > np.log(2e10))
+    assert drawn.confidence_along(lambda p, g: tokens(p, g) - np.log(2e10), [2.5]) == pytest.approx([share])
+
+
 def test_wider_levels_contain_narrower_ones():
     runs = sim.simulate(TRUTH, noise=0.003, seed=2)
     ends = [sim.fit(sim.laws.chinchilla, runs, intervals=sim.Intervals(level=p)).ends["alpha"] for p in (0.5, 0.8, 0.9)]
@@ -253,6 +298,12 @@ def test_a_prediction_whose_best_fit_has_no_floor_has_ends_that_have_one(seed):
     for end in (told.low, told.high):
         within = {"type": "eq", "fun": lambda u, end=end: 10 * (np.log(made(u, far)) - np.log(end))}
         assert np.sqrt((least(starts, constraints=within) - best) / cut) == pytest.approx(1, abs=0.01)
+    goal = told.value + np.array([-0.3, 0.4]) * np.array([told.value - told.low, told.high - told.value])
+    sure = fit.confidence_along(lambda p, goal: fit.law.evaluate({"N": 3e6, "D": 3e7}, p) - goal, goal)
+    for end, found in zip(goal, sure):
+        within = {"type": "eq", "fun": lambda u, end=end: 10 * (np.log(made(u, far)) - np.log(end))}
+        t = np.sqrt((least(starts, constraints=within) - best) * 4 / best)
+        assert found == pytest.approx(stats.t.cdf(t if end < told.value else -t, 4), abs=5e-3)
 
 
 def test_runs_that_lie_on_the_law_have_ends_within_rounding():

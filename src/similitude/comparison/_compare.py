@@ -124,14 +124,10 @@ def _result(by: str, read: Procedures, order: tuple[str, ...], pairs: tuple[Pair
 def _scores(scale: Scale, made: Fit, where: Where) -> tuple[Score, ...]:
     """The score at each scale that is judged, and what twice the scale adds to it."""
 
-    def at(log_x: float) -> Any:
-        return lambda p: scale.value(p, log_x)
+    def doubled(params: Mapping[str, Any], log_x: Any) -> Any:
+        return scale.value(params, log_x + np.log(2)) - scale.value(params, log_x)
 
-    def doubled(log_x: float) -> Any:
-        return lambda p: scale.value(p, log_x + np.log(2)) - scale.value(p, log_x)
-
-    logs = np.log(where.spots)
-    found = made.intervals_of([f(float(u)) for f in (at, doubled) for u in logs], where.level).reshape(2, len(logs), 3)
+    found = [made.intervals_along(f, np.log(where.spots), where.level) for f in (scale.value, doubled)]
     return tuple(Score(spot, interval_of(*value), interval_of(*gain)) for spot, value, gain in zip(where.spots, *found))
 
 
@@ -160,7 +156,7 @@ def _curve(
     x = np.geomspace(span[0], span[1] * reach, 25)
     if scale.by_compute:
         y = scale.value({k: np.array([v]) for k, v in made.values.items()}, np.log(x))
-        ends = made.intervals_of([lambda p, v=v: scale.value(p, np.log(v)) for v in x], level)
+        ends = made.intervals_along(scale.value, np.log(x), level)
         low, high = ends[:, 1], ends[:, 2]
     else:
         told = made.predict(level=level, **{scale.name: x})

@@ -18,8 +18,6 @@ __all__ = ["crossings_of", "gaps_of", "interval_of", "verdict_of"]
 GRID = 61  # points of the log scale at which the difference is bounded
 FINE = 9  # points between two of them, where an end is looked for
 ROUNDS = 3
-SURE = 1 - 1e-5  # the level beyond which it is not asked how sure
-HALVINGS = 13
 BELOW = 3.0  # times below the smallest run that curves are followed
 
 Sides = Callable[[Mapping[str, Any], int], dict[str, Any]]
@@ -65,12 +63,12 @@ def crossings_of(
     return tuple(found), plain  # pyright: ignore[reportReturnType]
 
 
-def _difference(scale: Scale, sides: Sides, log_x: float) -> Callable[[Mapping[str, Any]], Any]:
-    return lambda p: scale.value(sides(p, 2), log_x) - scale.value(sides(p, 1), log_x)
+def _difference(scale: Scale, sides: Sides) -> Callable[[Mapping[str, Any], Any], Any]:
+    return lambda p, log_x: scale.value(sides(p, 2), log_x) - scale.value(sides(p, 1), log_x)
 
 
 def _bounds(scale: Scale, joint: Fit, sides: Sides, grid: np.ndarray, level: float) -> np.ndarray:
-    return joint.intervals_of([_difference(scale, sides, float(x)) for x in grid], level)
+    return joint.intervals_along(_difference(scale, sides), grid, level)
 
 
 def _told(bounds: np.ndarray) -> np.ndarray:
@@ -102,7 +100,7 @@ def _root(scale: Scale, joint: Fit, sides: Sides, low: float, high: float) -> fl
     params = {k: np.array([v]) for k, v in joint.values.items()}
 
     def gap(x: float) -> float:
-        return float(_difference(scale, sides, x)(params)[0])
+        return float(_difference(scale, sides)(params, x)[0])
 
     at: Any = brentq(gap, low, high, xtol=1e-12)
     return float(at)
@@ -127,52 +125,24 @@ def gaps_of(
 
     `noises` is the scatter of each procedure's runs.
     """
+    difference, log_x = _difference(scale, sides), np.log(spots)
 
-    out = []
-    for spot in spots:
-        log_x = float(np.log(spot))
-        difference = _difference(scale, sides, log_x)
+    def multiple(p: Mapping[str, Any], log_x: Any) -> Any:
+        return scale.reaching(sides(p, 1), scale.value(sides(p, 2), log_x), log_x) - log_x
 
-        def multiple(p: Mapping[str, Any], log_x: float = log_x) -> Any:
-            return scale.reaching(sides(p, 1), scale.value(sides(p, 2), log_x), log_x) - log_x
-
-        value, low, high = joint.intervals_of([difference], level)[0]
-        params = {k: np.array([v]) for k, v in joint.values.items()}
-        both = [float(scale.value(sides(params, side), log_x)[0]) for side in (1, 2)]
-        noise = np.array(noises) * np.array(both if joint.objective.log else [1.0, 1.0])
-        more = _confidence(joint, difference, value)
-        wins = more if higher else 1 - more
-        new = _of_new_runs(joint, value, more, float(np.hypot(*noise)))
-        wins_new = new if higher else 1 - new
-        out.append(
-            Gap(spot, spot / largest, interval_of(value, low, high), _multiple(joint, multiple, level), wins, wins_new)
-        )
-    return tuple(out)
-
-
-def _multiple(joint: Fit, multiple: Callable[..., Any], level: float) -> Interval:
-    centre = float(multiple({k: np.array([v]) for k, v in joint.values.items()})[0])
-    if not np.isfinite(centre):
-        return Interval(float("nan"))
     with np.errstate(all="ignore"):
-        _, low, high = joint.intervals_of([multiple], level)[0]
-    return Interval(float(np.exp(centre)), _known(np.exp(low)), _known(np.exp(high)))
-
-
-def _confidence(joint: Fit, target: Callable[[Mapping[str, Any]], Any], value: float) -> float:
-    """The one-sided confidence that a target is above zero: the level at which its profile interval ends there.
-
-    An end that is not known excludes nothing, so an open profile leaves the answer near a half.
-    """
-
-    def told(level: float) -> bool:
-        return bool(_told(joint.intervals_of([target], level))[0])
-
-    low, high = (SURE, 1.0) if told(SURE) else (0.0, SURE)
-    for _ in range(0 if low else HALVINGS):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if told(middle) else (low, middle)
-    return float(0.5 + 0.5 * np.sign(value) * (0.5 * (low + high) if low > 0 else 0.0))
+        multiples = np.exp(joint.intervals_along(multiple, log_x, level))
+    params = {k: np.full(len(spots), v) for k, v in joint.values.items()}
+    curves = np.array([scale.value(sides(params, side), log_x) for side in (1, 2)])
+    noise = np.hypot(*(np.array(noises)[:, None] * (curves if joint.objective.log else np.ones_like(curves))))
+    ends = joint.intervals_along(difference, log_x, level)
+    out = []
+    for i, (spot, more) in enumerate(zip(spots, joint.confidence_along(difference, log_x).tolist())):
+        new = _of_new_runs(joint, float(ends[i, 0]), more, float(noise[i]))
+        wins, wins_new = (more, new) if higher else (1 - more, 1 - new)
+        times = interval_of(*multiples[i]) if np.isfinite(multiples[i, 0]) else Interval(float("nan"))
+        out.append(Gap(spot, spot / largest, interval_of(*ends[i]), times, wins, wins_new))
+    return tuple(out)
 
 
 def _of_new_runs(joint: Fit, value: float, sure: float, noise: float) -> float:

@@ -18,14 +18,17 @@ from similitude.fitting._options import Intervals
 from similitude.fitting._prepare import Constraints, Observed, bind, law_unit, observe, pose
 from similitude.fitting._profile import (
     Curvature,
+    Family,
     Points,
     Target,
+    Targets,
     condition_number,
     coordinate_target,
     delta_ends,
     delta_interval,
     parameter_target,
     profile_intervals,
+    profile_levels,
 )
 from similitude.fitting._solve import Convergence, Solution, solve
 from similitude.laws import Estimate, Law, Prediction
@@ -43,7 +46,9 @@ __all__ = ["Fit", "Grouped", "fit"]
 AUTO = "auto"  # in place of a law: carry one curve on
 
 LARGE = 20_000  # runs beyond which the profile and the delta method no longer differ to be seen
+SURE = 1 - 1e-5  # the level beyond which it is not asked how sure
 Target_ = Callable[[Mapping[str, Any]], Any]
+Along = Callable[[Mapping[str, Any], np.ndarray], Any]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -201,10 +206,10 @@ class Fit(Estimate):
             return self._drawn_ends(flat, level)
         problem, u = self.solution.problem, self.solution.u
         points = Points(problem, problem.coordinates.inner_inputs(flat))
-        if self._by_delta or len(points) > MANY_POINTS:
+        if len(points) > MANY_POINTS:
             found = delta_ends(self.curvature, points, u, level)
         else:
-            found = profile_intervals(problem, u, self.curvature, points, level)
+            found = self._ends_of(points, level)
         return np.exp(found) if log else found
 
     def _drawn_ends(self, flat: Mapping[str, np.ndarray], level: float) -> np.ndarray:
@@ -219,9 +224,11 @@ class Fit(Estimate):
             pieces.append(np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0).T)
         return np.concatenate(pieces)
 
-    def _ends_of(self, targets: Sequence[Target], level: float) -> np.ndarray:
+    def _ends_of(self, targets: Targets, level: float) -> np.ndarray:
         problem, u = self.solution.problem, self.solution.u
         if self._by_delta:
+            if isinstance(targets, (Points, Family)):
+                return delta_ends(self.curvature, targets, u, level)
             rows = [delta_interval(self.curvature, t, u, level) for t in targets]
             return np.array([[v - h, v + h] for v, _, h in rows]).reshape(-1, 2)
         return profile_intervals(problem, u, self.curvature, targets, level)
@@ -281,6 +288,60 @@ class Fit(Estimate):
         ends = self._ends_of([self._numeric(t) for t in targets], level)
         return np.column_stack([values, ends])
 
+    def intervals_along(self, target: Along, places: Any, level: float | None = None) -> np.ndarray:
+        """(places, 3): value, low and high of `target(params, place)` at each place; NaN where an end is unknown.
+
+        `target` gets a mapping of parameter name to array (batch,) and the places, (batch,), and returns an array
+        (batch,): all are evaluated together, which for many places is much faster than `intervals_of`.
+
+        >>> import numpy as np, similitude as sim
+        >>> runs = sim.read_runs({"D": [1e8, 1e9, 1e10, 1e11], "loss": [4.1, 3.3, 2.81, 2.5]})
+        >>> halved = lambda p, goal: np.log(p["a"] / goal) / p["c"]
+        >>> sim.fit(sim.laws.power, runs).intervals_along(halved, [3.0, 2.5, 2.0]).shape
+        (3, 3)
+        """
+        level = self.level if level is None else Intervals(level=level).level
+        places = np.atleast_1d(np.asarray(places, float))
+        if self.resampled is not None or not self.identified:
+            return self.intervals_of(
+                [lambda p, x=x: target(p, np.full(np.shape(next(iter(p.values()))), x)) for x in places], level
+            )
+        family = Family(self.solution.problem, target, places, self._steps())
+        centre = {k: np.full(len(places), v) for k, v in self.values.items()}
+        return np.column_stack([np.broadcast_to(target(centre, places), places.shape), self._ends_of(family, level)])
+
+    def confidence_along(self, target: Along, places: Any) -> np.ndarray:
+        """(places,): the one-sided confidence that `target(params, place)` is above zero, between 0 and 1.
+
+        It is that of the profile interval which ends at zero. Where zero cannot be reached, or the runs do not tell
+        the parameters apart, what is known is less: down to a half.
+
+        >>> import similitude as sim
+        >>> runs = sim.read_runs({"D": [1e8, 1e9, 1e10, 1e11], "loss": [4.1, 3.3, 2.81, 2.5]})
+        >>> made = sim.fit(sim.laws.power, runs)
+        >>> sure, even = made.confidence_along(lambda p, least: p["c"] - least, [0.0, made.values["c"]])
+        >>> bool(sure > 0.999), float(even)
+        (True, 0.5)
+        """
+        places = np.atleast_1d(np.asarray(places, float))
+        centre = {k: np.full(len(places), v) for k, v in self.values.items()}
+        value = np.broadcast_to(np.asarray(target(centre, places), float), places.shape)
+        if not self.identified:
+            return np.full(len(places), 0.5)
+        if self.resampled is not None:
+            draws = self.resampled.draws
+            drawn = [np.asarray(target(draws, np.full(len(self.resampled), x))) for x in places]
+            return np.array([np.mean(d > 0) + 0.5 * np.mean(d == 0) for d in drawn])
+        problem, u = self.solution.problem, self.solution.u
+        family = Family(problem, target, places, self._steps())
+        if self._by_delta:
+            half = delta_ends(self.curvature, family, u, SURE)[:, 1] - value
+            from scipy.stats import t as student
+
+            return student.cdf(value / half * self.curvature.multiple(SURE), self.curvature.freedom)
+        told = profile_levels(problem, u, self.curvature, family, np.zeros(len(places)), SURE)
+        return 0.5 + 0.5 * np.sign(value) * told
+
     def error_of(self, target: Target_) -> float:
         """The standard error of anything computed from the parameters, by the delta method.
 
@@ -292,11 +353,14 @@ class Fit(Estimate):
         return delta_interval(self.curvature, self._numeric(target), self.solution.u, 0.9)[1]
 
     def _numeric(self, target: Target_) -> Target:
+        return Target.numeric(self.solution.problem, target, self._steps())
+
+    def _steps(self) -> np.ndarray:
+        """Steps of differences, by coordinate."""
         steps = 1e-3 * np.sqrt(np.maximum(np.diag(self.curvature.covariance), 1e-18))
         # a floor at zero has no curvature on its logarithm: a step by its error would leave the numbers there are
         logarithms = [w.transform != "real" for w in self.solution.problem.coordinates.parameters]
-        steps = np.where(logarithms, np.minimum(steps, 0.01), steps)
-        return Target.numeric(self.solution.problem, target, steps)
+        return np.where(logarithms, np.minimum(steps, 0.01), steps)
 
     def inverse(self, target: Any, *, level: float | None = None, **others: Any) -> Prediction:
         """The value of the one input left out at which the law reaches `target`, with its interval.

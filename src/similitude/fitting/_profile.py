@@ -23,13 +23,16 @@ from similitude.fitting._solver import Optimum, minimise
 
 __all__ = [
     "Curvature",
+    "Family",
     "Target",
+    "Targets",
     "condition_number",
     "coordinate_target",
     "delta_interval",
     "own_gradients",
     "parameter_target",
     "profile_intervals",
+    "profile_levels",
 ]
 
 ROUNDS = 14
@@ -40,7 +43,13 @@ INNER = 30  # steps of one constrained minimum
 MORE = 4  # times as many, with second derivatives, for those above the cut or near it that have not ended,
 DOUBT = 1.02  # times the furthest value reached: where a wall is looked for again
 MET = 1e-3  # of a standard error, from a trial value
-STUCK = 1e-3  # unless they have moved down by less than this share of the rise
+STUCK = 1e-3  # unless they have moved down by less than this share of the rise,
+NEARER = 0.5  # or, where the value is not reached, come no nearer than this share of the distance
+WALK = 0.68  # the level whose rise is the unit of a walk to a value,
+FIRST = 0.1  # of that rise's distance, where it begins,
+STRIDE = 2.0  # times the distance at each of its steps,
+NEAR = 0.01  # of the distance or a standard error, between what can be reached and what cannot,
+SHARED = 4  # walks that try each other's ends
 Values = Callable[[Mapping[str, Any]], Any]
 
 
@@ -96,16 +105,20 @@ class Target:
     @classmethod
     def numeric(cls, problem: Problem, values: Values, steps: np.ndarray) -> Target:
         """A target computed from parameters as plain arrays (batch,): gradient by central differences."""
+        return cls(lambda u: _by_differences(problem, values, steps, u))
 
-        def at(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            shifts = np.concatenate([np.zeros((1, problem.free)), np.diag(steps), -np.diag(steps)])
-            rows = (u[:, None, :] + shifts[None]).reshape(-1, problem.free)
-            params = {k: np.broadcast_to(v, (len(rows), 1))[:, 0] for k, v in problem.coordinates.values(rows).items()}
-            out = np.asarray(values(params), float).reshape(len(u), -1)
-            free = problem.free
-            return out[:, 0], (out[:, 1 : 1 + free] - out[:, 1 + free :]) / (2 * steps)
 
-        return cls(at)
+def _by_differences(
+    problem: Problem, values: Values, steps: np.ndarray, u: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values (batch,) and gradients (batch, free); `values` gets 1 + 2 free rows of parameters for each row of `u`."""
+    free = problem.free
+    shifts = np.concatenate([np.zeros((1, free)), np.diag(steps), -np.diag(steps)])
+    rows = (u[:, None, :] + shifts[None]).reshape(-1, free)
+    params = {k: np.broadcast_to(v, (len(rows), 1))[:, 0] for k, v in problem.coordinates.values(rows).items()}
+    with np.errstate(all="ignore"):  # trials may lie where the target is not defined
+        out = np.broadcast_to(np.asarray(values(params), float), (len(rows),)).reshape(len(u), -1)
+    return out[:, 0], (out[:, 1 : 1 + free] - out[:, 1 + free :]) / (2 * steps)
 
 
 def parameter_target(problem: Problem, name: str, transform: str) -> Target:
@@ -146,6 +159,27 @@ class Points:
         return value, gradient
 
 
+@dataclass(frozen=True)
+class Family:
+    """One function of parameters and a place, at many places (points,): as many targets, evaluated together."""
+
+    problem: Problem
+    values: Callable[[Mapping[str, Any], np.ndarray], Any]
+    places: np.ndarray
+    steps: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def at(self, u: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Values (batch,) and gradients (batch, free) at rows of coordinates, row i at place `which[i]`."""
+        places = np.repeat(self.places[which], 1 + 2 * self.problem.free)
+        return _by_differences(self.problem, lambda params: self.values(params, places), self.steps, u)
+
+
+Targets = Sequence[Target] | Points | Family
+
+
 def own_gradients(problem: Problem, u: np.ndarray) -> np.ndarray:
     """Derivatives (free, free) of the law's own parameters, on their lines, by the engine's inner coordinates."""
     coordinates = problem.coordinates
@@ -162,7 +196,7 @@ def coordinate_target(problem: Problem, j: int, reach: float | None = None) -> T
     return Target(lambda u: (u[:, j], np.broadcast_to(unit, u.shape)), reach)
 
 
-def delta_ends(curvature: Curvature, points: Points, u: np.ndarray, level: float) -> np.ndarray:
+def delta_ends(curvature: Curvature, points: Points | Family, u: np.ndarray, level: float) -> np.ndarray:
     """Ends (points, 2) by the delta method."""
     value, gradient = points.at(np.repeat(u[None], len(points), axis=0), np.arange(len(points)))
     error = np.sqrt(np.maximum(np.einsum("bi,ij,bj->b", gradient, curvature.covariance, gradient), 0.0))
@@ -177,48 +211,58 @@ def delta_interval(curvature: Curvature, target: Target, u: np.ndarray, level: f
 
 
 def profile_intervals(
-    problem: Problem, u: np.ndarray, curvature: Curvature, targets: Sequence[Target] | Points, level: float
+    problem: Problem, u: np.ndarray, curvature: Curvature, targets: Targets, level: float
 ) -> np.ndarray:
     """Lower and upper ends (targets, 2) of each target's profile interval; NaN where a profile does not close."""
     if not len(targets):
         return np.empty((0, 2))
-    search = _Search(problem, u, curvature, targets, level)
+    search = _Ends(problem, u, curvature, targets, level)
     for _ in range(ROUNDS):
         if not search.advance():
             break
     return search.ends()
 
 
-class _Search:
-    """All ends of all targets at once: row 2 i is the lower end of target i, row 2 i + 1 its upper end."""
+def profile_levels(
+    problem: Problem, u: np.ndarray, curvature: Curvature, targets: Targets, values: np.ndarray, most: float
+) -> np.ndarray:
+    """The two-sided level (targets,) at which each target's profile interval ends at a value, up to `most`.
 
-    def __init__(self, problem, u, curvature, targets, level):
-        self.problem, self.targets = problem, targets
+    Where a value cannot be reached it is the level at the last distance that can: no interval that closes holds more.
+    """
+    from scipy.stats import t as student
+
+    search = _Levels(problem, u, curvature, targets, np.asarray(values, float), most)
+    while search.advance():
+        pass
+    search.share()
+    return np.minimum(1 - 2 * student.sf(search.multiples(), curvature.freedom), most)
+
+
+class _Minima:
+    """Least objectives at values of targets: `owner` says of which target each row is."""
+
+    asked = 0.0  # shares of the rise that need not be known more closely than that they are below it
+
+    def __init__(self, problem, u, curvature, targets, level, owner):
+        self.problem, self.targets, self.owner = problem, targets, owner
         self.floor, self.rise = curvature.objective, curvature.rise(level)
-        count = 2 * len(targets)
-        self.owner = np.repeat(np.arange(len(targets)), 2)
-        self.side = np.tile([-1.0, 1.0], len(targets))
+        count = len(owner)
         centre, gradient = self._all(np.repeat(u[None], count, axis=0), np.arange(count))
         error = np.sqrt(np.maximum(np.einsum("bi,ij,bj->b", gradient, curvature.covariance, gradient), 1e-300))
-        reaches = [None] * len(targets) if isinstance(targets, Points) else [t.reach for t in targets]
-        given = np.repeat([np.nan if r is None else r for r in reaches], 2)
-        error = np.where(np.isnan(given), error, given / curvature.multiple(level))
+        if not isinstance(targets, (Points, Family)):
+            given = np.array([np.nan if (reach := targets[i].reach) is None else reach for i in owner])
+            error = np.where(np.isnan(given), error, given / curvature.multiple(level))
         self.centre, self.error = centre, error
-        self.width = curvature.multiple(level) * error  # where a quadratic objective would end
-        self.inside = np.zeros(count)  # distances from the centre known to lie inside and outside
-        self.root_inside = np.zeros(count)
-        self.outside = np.full(count, np.inf)
-        self.root_outside = np.full(count, np.inf)
-        self.trial = self.width.copy()
         self.u_inside = np.repeat(u[None], count, axis=0)
-        self.open, self.doubted = np.zeros(count, bool), np.zeros(count, bool)
-        self.end = np.full(count, np.nan)
-        if self.floor <= problem.runs * EXACT**2:  # only rounding is left to profile, which no step can follow
-            sure = error <= 1e3 * EXACT * (1 + np.abs(centre))
-            self.end[sure] = (centre + self.side * self.width)[sure]
+        self.inside = np.zeros(count)  # distance from the centre known to lie inside, and sqrt(rise / its unit) there
+        self.root_inside = np.zeros(count)
+        # only rounding is left to profile, which no step can follow
+        exact = self.floor <= problem.runs * EXACT**2
+        self.sure = (error <= 1e3 * EXACT * (1 + np.abs(centre))) if exact else np.zeros(count, bool)
 
     def _all(self, u: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if isinstance(self.targets, Points):
+        if isinstance(self.targets, (Points, Family)):
             return self.targets.at(u, self.owner[rows])
         value, gradient = np.empty(len(u)), np.empty(u.shape)
         for i in np.unique(self.owner[rows]):
@@ -226,12 +270,8 @@ class _Search:
             value[mine], gradient[mine] = self.targets[i].at(u[mine])
         return value, gradient
 
-    def advance(self) -> bool:
-        """One round: the constrained minimum at each trial distance, then a better one. False when all is known."""
-        live = np.flatnonzero(np.isnan(self.end) & ~self.open)
-        if not live.size:
-            return False
-        aim = self.centre[live] + self.side[live] * self.trial[live]
+    def at(self, live: np.ndarray, aim: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Coordinates, sqrt(rise of the objective / its unit) and whether the values aimed at were reached."""
         scale = self.error[live]
 
         def constraint(u: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -250,21 +290,50 @@ class _Search:
             )
 
         everything = np.arange(live.size)
-        found = solve(self.u_inside[live], everything)
+        found = solve(start, everything)
         u, objective, ended = found.u, found.objective, found.converged
         # a minimum not reached yet lies higher than the profile does: taken for an end, it would be too near
+        gap = np.abs(constraint(u, everything)[0])
         for _ in range(MORE):
-            far = np.abs(constraint(u, everything)[0]) >= MET
-            late = np.flatnonzero(~ended & (far | (objective - self.floor > self.rise * (1 - CLOSE) ** 2)))
+            far = gap >= MET
+            late = np.flatnonzero(~ended & (far | (objective - self.floor > self.rise * self.asked)))
             if not late.size:
                 break
             again = solve(u[late], late, curved=True)
-            stuck = ~far[late] & (objective[late] - again.objective < STUCK * self.rise)
-            u[late], objective[late], ended[late] = again.u, again.objective, again.converged | stuck
-        reached = np.abs(constraint(u, everything)[0]) < MET
+            nearer = np.abs(constraint(again.u, late)[0])
+            lower = objective[late] - again.objective > STUCK * self.rise
+            moved = np.where(far[late], nearer < NEARER * gap[late], lower)
+            u[late], objective[late], ended[late] = again.u, again.objective, again.converged | ~moved
+            gap[late] = nearer
+        reached = gap < MET
         with np.errstate(invalid="ignore"):
             root = np.sqrt(np.maximum(objective - self.floor, 0.0) / self.rise)
-        self._bracket(live, u, root, reached)
+        return u, root, reached
+
+
+class _Ends(_Minima):
+    """All ends of all targets at once: row 2 i is the lower end of target i, row 2 i + 1 its upper end."""
+
+    asked = (1 - CLOSE) ** 2
+
+    def __init__(self, problem, u, curvature, targets, level):
+        super().__init__(problem, u, curvature, targets, level, np.repeat(np.arange(len(targets)), 2))
+        count = len(self.owner)
+        self.side = np.tile([-1.0, 1.0], len(targets))
+        self.width = curvature.multiple(level) * self.error  # where a quadratic objective would end
+        self.outside = np.full(count, np.inf)
+        self.root_outside = np.full(count, np.inf)
+        self.trial = self.width.copy()
+        self.open, self.doubted = ~np.isfinite(self.centre), np.zeros(count, bool)
+        self.end = np.where(self.sure, self.centre + self.side * self.width, np.nan)
+
+    def advance(self) -> bool:
+        """One round: the constrained minimum at each trial distance, then a better one. False when all is known."""
+        live = np.flatnonzero(np.isnan(self.end) & ~self.open)
+        if not live.size:
+            return False
+        aim = self.centre[live] + self.side[live] * self.trial[live]
+        self._bracket(live, *self.at(live, aim, self.u_inside[live]))
         return True
 
     def _bracket(self, live, u, root, reached) -> None:
@@ -303,6 +372,49 @@ class _Search:
         late = np.isnan(self.end) & ~self.open & np.isfinite(self.outside) & np.isfinite(self.root_outside)
         self.end[late] = (self.centre + self.side * 0.5 * (self.inside + self.outside))[late]
         return self.end.reshape(-1, 2)
+
+
+class _Levels(_Minima):
+    """How high each target's profile is at a value: a walk to it from the optimum."""
+
+    def __init__(self, problem, u, curvature, targets, values, most):
+        super().__init__(problem, u, curvature, targets, WALK, np.arange(len(targets)))
+        self.toward, self.distance = np.sign(values - self.centre), np.abs(values - self.centre)
+        self.unit = curvature.multiple(WALK)
+        self.most = curvature.multiple(most) / self.unit
+        self.trial = np.minimum(self.distance, FIRST * self.unit * self.error)
+        self.outside = np.full(len(self.owner), np.inf)
+        self.done = self.sure | (self.distance == 0) | ~np.isfinite(self.distance)
+        self.root_inside[self.sure] = (self.distance / self.error)[self.sure] / self.unit
+
+    def advance(self) -> bool:
+        """One step of each walk. False when all have ended."""
+        live = np.flatnonzero(~self.done)
+        if not live.size:
+            return False
+        trial, distance = self.trial[live], self.distance[live]
+        u, root, reached = self.at(live, self.centre[live] + self.toward[live] * trial, self.u_inside[live])
+        some, beyond = live[reached], live[~reached]
+        self.u_inside[some], self.inside[some], self.root_inside[some] = u[reached], trial[reached], root[reached]
+        self.outside[beyond] = trial[~reached]
+        low, high = self.inside[live], self.outside[live]
+        tight = high - low < NEAR * np.minimum(high, self.error[live])
+        self.done[live] = (low >= distance) | (self.root_inside[live] >= self.most) | tight
+        self.trial[live] = np.where(np.isinf(high), np.minimum(trial * STRIDE, distance), 0.5 * (low + high))
+        return True
+
+    def share(self) -> None:
+        """Each walk's end once more from the end of every near one: the lowest of several minima."""
+        live = np.flatnonzero(self.done & (self.inside > 0))
+        aim = (self.centre + self.toward * self.inside)[live]
+        for shift in range(1, min(live.size, SHARED)):
+            u, root, reached = self.at(live, aim, self.u_inside[np.roll(live, shift)])
+            lower = reached & (root < self.root_inside[live])
+            self.u_inside[live[lower]], self.root_inside[live[lower]] = u[lower], root[lower]
+
+    def multiples(self) -> np.ndarray:
+        """How many of its standard errors a t variable has at the end of each walk."""
+        return self.root_inside * self.unit
 
 
 def condition_number(problem: Problem, u: np.ndarray) -> float:

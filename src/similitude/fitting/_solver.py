@@ -324,15 +324,19 @@ class _Loop:
         a = normal / size
         multiplier = np.einsum("bq,bq->b", a, gradient / size) / np.maximum(np.einsum("bq,bq->b", a, a), 1e-300)
         first = gradient - multiplier[:, None] * normal
-        free = here.u.shape[1]
-        out = np.zeros((len(here.u), free, free))
-        for j in range(free):
-            moved = here.u.copy()
-            moved[:, j] += DIFFERENCE
-            _, slopes = self.problem.residuals(moved, self.y)
-            after = (slopes @ psi[..., None])[..., 0]
-            after -= multiplier[:, None] * self.constraint(moved, self.ids[self.active])[1]
-            out[:, j] = (after - first) / DIFFERENCE
+        rows, free = here.u.shape
+        out = np.zeros((rows, free, free))
+        together = max(1, CHUNK // (rows * self.problem.runs))
+        for begin in range(0, free, together):
+            some = np.arange(begin, min(begin + together, free))
+            times = len(some)
+            moved = np.tile(here.u, (times, 1))
+            moved[np.arange(len(moved)), np.repeat(some, rows)] += DIFFERENCE
+            _, slopes = self.problem.residuals(moved, None if self.y is None else np.tile(self.y, (times, 1)))
+            after = (slopes @ np.tile(psi, (times, 1))[..., None])[..., 0]
+            along = self.constraint(moved, np.tile(self.ids[self.active], times))[1]
+            after = (after - np.tile(multiplier, times)[:, None] * along).reshape(times, rows, free)
+            out[:, :, some] = (after - first).transpose(1, 2, 0) / DIFFERENCE
         out = 0.5 * (out + out.transpose(0, 2, 1))
         for j in self.floors:
             out[:, j, j] -= first[:, j]
