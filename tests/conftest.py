@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -33,6 +34,24 @@ def data_home() -> Path:
 def rng() -> np.random.Generator:
     """A generator with the same seed in every test."""
     return np.random.default_rng(20240415)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """Makes a small disk, and gives what makes it another size."""
+    from stress.interruptions import small_disk
+
+    with contextlib.ExitStack() as stack:
+
+        def made(size):
+            if os.geteuid() != 0:
+                pytest.skip("a full disk is made by mounting a small one")
+            try:
+                return stack.enter_context(small_disk(tmp_path / "disk", size))
+            except RuntimeError as error:
+                pytest.skip(str(error))
+
+        yield made
 
 
 @pytest.fixture(autouse=True)

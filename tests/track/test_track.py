@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import numpy as np
@@ -191,6 +193,41 @@ def test_values_wait_while_the_store_is_locked(tmp_path, monkeypatch) -> None:
         holder.execute("ROLLBACK")
         holder.close()
     assert values(only_run(tmp_path)[1], "loss") == [(s, float(s)) for s in range(10)]
+
+
+def test_the_end_of_a_run_waits_for_room_on_a_full_disk(disk, tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(tracking, "EVERY", 0.02)
+    monkeypatch.setattr(tracking, "AGAIN", 0.05)
+    resized, path = disk("600k"), tmp_path / "disk" / "similitude.db"
+    filled = path.with_name("filled")
+    with sim.track.run(path, name="mine") as run:
+        run.log({"loss": 0.0}, 0)
+        while run.number is None or run._queue:
+            time.sleep(0.02)
+        with open(filled, "wb", buffering=0) as stream, contextlib.suppress(OSError):
+            while True:
+                stream.write(bytes(1 << 12))
+        for step in range(1, 20_000):
+            run.log({"loss": float(step)}, step)
+        threading.Timer(0.5, resized, ["20m"]).start()
+    said = capsys.readouterr().err
+    assert said == f"similitude: tracking of mine: {path}: the disk is full; what waits is written once there is room\n"
+    record, logged = only_run(path.parent)
+    assert record["state"] == "finished"
+    assert values(logged, "loss") == [(s, float(s)) for s in range(20_000)]
+
+
+def test_a_disk_that_stays_full_ends_the_wait(disk, tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(tracking, "EVERY", 0.02)
+    monkeypatch.setattr(tracking, "AGAIN", 0.05)
+    monkeypatch.setattr(tracking, "PATIENCE", 0.5)
+    disk("600k")
+    with sim.track.run(tmp_path / "disk" / "similitude.db", name="mine") as run:
+        for step in range(50_000):
+            run.log({"loss": float(step)}, step)
+    full, late = capsys.readouterr().err.splitlines()
+    assert "the disk is full; what waits is written once there is room" in full
+    assert late == "similitude: tracking of mine: the last points could not be written in time"
 
 
 def test_more_than_can_wait_is_counted(tmp_path, capsys, monkeypatch) -> None:

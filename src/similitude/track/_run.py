@@ -29,6 +29,7 @@ __all__ = ["Run", "run"]
 EVERY = 2.0  # seconds between two visits to the disk
 LONGEST = 200_000  # entries that wait at most, of a few values each: should the disk be gone for long
 PATIENCE = 30.0  # seconds that the end of a run waits for the last points to be written
+AGAIN = 0.5  # seconds between its attempts where the disk is full
 BEAT = 20.0  # seconds between signs of life where nothing is logged
 
 _alive: weakref.WeakSet[Run] = weakref.WeakSet()
@@ -137,10 +138,11 @@ class Run:
         """Write what waits every two seconds; try again where the disk or the store would not have it."""
         writer: Any = None
         waiting: list[tuple[str, int, float, float]] = []
-        beat = time.monotonic()
+        beat, until = time.monotonic(), 0.0
         while True:
             self._wake.wait(EVERY)
-            ending = bool(self._state)
+            if ending := bool(self._state):
+                until = until or time.monotonic() + PATIENCE
             try:
                 writer = writer or self._opened()
                 waiting += self._taken()
@@ -154,9 +156,13 @@ class Run:
                     self._ended(writer)
                     break
             except Exception as error:
-                self._say(f"{error}" if isinstance(error, SimilitudeError) else f"{type(error).__name__}: {error}")
-                if ending:
+                passing = _passes(error)
+                full = f"{self.store}: the disk is full; what waits is written once there is room"
+                self._say(full if passing else _sentence(error))
+                if ending and not (passing and time.monotonic() < until):
                     break
+                if ending:
+                    time.sleep(AGAIN)
                 if len(waiting) > 10 * LONGEST:
                     self._dropped, waiting = self._dropped + len(waiting), []
         self._written.set()
@@ -203,7 +209,7 @@ class Run:
         try:
             call()
         except Exception as error:
-            self._say(f"{type(error).__name__}: {error}")
+            self._say(_sentence(error))
 
     def _say(self, sentence: str) -> None:
         """Each thing once."""
@@ -212,6 +218,18 @@ class Run:
         self._said.add(sentence)
         with suppress(Exception):
             print(f"similitude: tracking of {self.name}: {sentence}", file=sys.stderr)
+
+
+def _sentence(error: Exception) -> str:
+    """What is said of an error."""
+    return f"{error}" if isinstance(error, SimilitudeError) else f"{type(error).__name__}: {error}"
+
+
+def _passes(error: Exception) -> bool:
+    """Whether it is worth to try again although the run ends: somebody may make room on the disk."""
+    from similitude.runs.store._schema import FullDisk
+
+    return isinstance(error, FullDisk)
 
 
 def _kept(value: Any) -> Any:

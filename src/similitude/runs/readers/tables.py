@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -417,6 +418,7 @@ def _frames_of_records(path: Path) -> Iterator[pl.DataFrame]:
 
     waiting: list[Mapping[str, Any]] = []
     names: dict[str, None] = {}
+    shapes: set[tuple[str, ...]] = set()  # names of records, of which most have the same
     held = 0  # cells of what waits, as near as need be
 
     def frame() -> pl.DataFrame:
@@ -428,12 +430,15 @@ def _frames_of_records(path: Path) -> Iterator[pl.DataFrame]:
         if not isinstance(record, dict):
             raise DataError(f"{path.name} holds no records; expected an object a line")
         waiting.append(record if _is_flat(record) else flat(record))
-        names |= dict.fromkeys(waiting[-1])
+        if (shape := tuple(waiting[-1])) not in shapes:
+            names |= dict.fromkeys(shape)
+            shapes.add(shape)
         held += len(waiting[-1])
         if len(waiting) >= RECORDS or len(waiting) * len(names) > CELLS or held > CELLS:
             yield frame()
             waiting, held = [], 0
             names.clear()
+            shapes.clear()
     if waiting:
         yield frame()
 
@@ -449,6 +454,9 @@ def _column(name: str, cells: list[Any]) -> pl.Series:
 
     kinds = set(map(type, cells))
     if kinds <= {float, int, type(None)} and fold(name) not in RUNS:
+        if float not in kinds:
+            with suppress(OverflowError, TypeError):  # more than 64 bits
+                return pl.Series(name, cells, pl.Int64).cast(pl.Float64)
         given = [number(v) if type(v) is int else v for v in cells] if int in kinds else cells
         return pl.Series(name, given, pl.Float64)
     return pl.Series(name, [None if v is None else str(v) for v in cells], pl.String)

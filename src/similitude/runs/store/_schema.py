@@ -226,11 +226,15 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+class FullDisk(DataError):
+    """There is no room to write: what waits can be written once there is."""
+
+
 def told(error: Exception, path: Path) -> DataError:
     """What went wrong with the file, in a sentence."""
     said = str(error)
     if "disk is full" in said or _no_index(error) or getattr(error, "errno", None) in (28, 122):
-        return DataError(f"{path}: the disk is full; make room and import again: what was finished is kept")
+        return FullDisk(f"{path}: the disk is full; make room and import again: what was finished is kept")
     if "locked" in said:
         return DataError(f"{path}: another program has held it locked for {PATIENCE:.0f} s; end it or wait")
     if _unwritable(error) or getattr(error, "errno", None) in (1, 13, 30):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Added", "Store"]
 
+YOUNG = 3600.0  # seconds: files of no run that somebody may be about to tell of
+
 
 @dataclass(frozen=True, slots=True)
 class Added:
@@ -335,7 +337,7 @@ class Store:
         alone = self._alone()
         if not tidy:
             strays = self._strays(alone)
-            return (*said, *(f"{p} belongs to no run; an import was interrupted, tidy removes it" for p in strays))
+            return (*said, *(f"{p} belongs to no run{_why(p)}" for p in strays))
         try:
             with transaction(self._database):
                 for path in self._strays(alone):
@@ -351,7 +353,7 @@ class Store:
         """Files of no run; while others write, only old ones, as the rest may be what they write."""
         found = {p: _age(p) for p in sorted(self.folder.glob("??/*"))}
         kept = self._known()  # read last: what was told of since is no stray
-        return [p for p, age in found.items() if (p.suffix == ".tmp" or p.stem not in kept) and (alone or age > 3600)]
+        return [p for p, age in found.items() if (p.suffix == ".tmp" or p.stem not in kept) and (alone or age > YOUNG)]
 
     def _alone(self) -> bool:
         """Whether nobody else is known to write: no run of another process is under way, none writes just now."""
@@ -377,6 +379,13 @@ class Store:
 
     def _one(self, statement: str, *values: Any) -> Any:
         return self._all(statement, *values)[0][0]
+
+
+def _why(path: Path) -> str:
+    """Why a file may be there without a run: while it is young, somebody may be about to tell of it."""
+    if _age(path) < YOUNG:
+        return " yet; an import is at it, or was interrupted: tidy removes it then"
+    return "; an import was interrupted, tidy removes it"
 
 
 def _age(path: Path) -> float:
