@@ -196,7 +196,7 @@ class Run:
             while True:
                 when, step, values = self._queue.popleft()
                 for name, raw in values.items():
-                    value = _number(raw)
+                    value = raw if type(raw) is float else _number(raw)
                     if value is None:
                         self._say(f"'{name}' is no number ({type(raw).__name__}) and is left out")
                     else:

@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SILENT", "Live", "LiveWriter", "live_runs"]
 
+TOGETHER = 249  # points a statement: four variables each, of the 999 that every SQLite takes
 SILENT = 90.0  # seconds without a sign of life after which a run on another machine counts as stopped
 
 
@@ -113,11 +115,15 @@ class LiveWriter:
 
     def append(self, number: int, rows: Iterable[tuple[str, int | None, float | None, float]]) -> None:
         """Points: metric, step, time, value each."""
-        points = [(number, metric, step, when, to_number(value)) for metric, step, when, value in rows]
+        points = [(metric, step, when, to_number(value)) for metric, step, when, value in rows]
         with self._writing():
-            self._database.executemany(
-                "insert into live_point (run, metric, step, time, value) values (?, ?, ?, ?, ?)", points
-            )
+            # many rows a statement: twice as fast, and the lock of Python's threads is free while SQLite is at it
+            for begin in range(0, len(points), TOGETHER):
+                some = points[begin : begin + TOGETHER]
+                values = ",".join([f"({number:d},?,?,?,?)"] * len(some))
+                self._database.execute(
+                    f"insert into live_point (run, metric, step, time, value) values {values}", [*chain(*some)]
+                )
             self._database.execute("update live set beat = ? where run = ?", (time.time(), number))
 
     def heartbeat(self, number: int) -> None:
