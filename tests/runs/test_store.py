@@ -303,6 +303,11 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path, disk):
     assert len(whole(path)) == len(done) + 5
 
 
+def test_a_folder_is_no_store(tmp_path):
+    with pytest.raises(sim.SimilitudeError, match=r"is a folder; expected a file, such as .*similitude\.db"):
+        sim.Store(tmp_path)
+
+
 def test_a_store_where_nothing_can_be_written_is_read(disk, tmp_path):
     path, mounted = tmp_path / "disk" / "s.db", disk("5m")
     with sim.Store(path) as store:

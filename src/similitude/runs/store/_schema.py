@@ -233,6 +233,8 @@ class FullDisk(DataError):
 def told(error: Exception, path: Path) -> DataError:
     """What went wrong with the file, in a sentence."""
     said = str(error)
+    if path.is_dir():
+        return DataError(f"{path} is a folder; expected a file, such as {path / 'similitude.db'}")
     if "disk is full" in said or _no_index(error) or getattr(error, "errno", None) in (28, 122):
         return FullDisk(f"{path}: the disk is full; make room and import again: what was finished is kept")
     if "locked" in said:
