@@ -306,6 +306,39 @@ def test_a_prediction_whose_best_fit_has_no_floor_has_ends_that_have_one(seed):
         assert found == pytest.approx(stats.t.cdf(t if end < told.value else -t, 4), abs=5e-3)
 
 
+def test_an_end_behind_which_lies_another_valley_is_passed():
+    """Nine runs of masked diffusion, by SciPy's SLSQP: no walk from the best fit leads to the lower end's valley."""
+    runs = sim.datasets.load("ladder", "interventions").where(intervention="diffusion")
+    d, loss = runs.column("D"), runs.column("loss")
+    n = runs.column("C") / (6 * d)
+    fit = sim.fit(
+        sim.laws.chinchilla, sim.read_runs({"N": n, "D": d, "loss": loss}, check=False), objective="squares_log"
+    )
+    told = fit.predict(N=n.max(), D=d.max(), level=0.9)
+    x, y = np.log([n / n.max(), d / d.max()]), np.log(loss)
+
+    def made(u, x):
+        return np.exp(u[1] - np.exp(u[2]) * x[0]) + np.exp(u[3] - np.exp(u[4]) * x[1]) + u[0]
+
+    def least(starts, **more):
+        bounds = [(0, 3), (-60, 3), (-6, np.log(12)), (-9, 3), (-6, 2)]  # 12 is the largest exponent of the law
+        found = [minimize(lambda u: 1e4 * np.sum((np.log(made(u, x)) - y) ** 2), s, method="SLSQP", bounds=bounds,
+                          options={"maxiter": 400, "ftol": 1e-10}, **more) for s in starts]  # fmt: skip
+        held = [f.fun for f in found if not more or abs(more["constraints"]["fun"](f.x)) < 1e-6]
+        return min(held) / 1e4
+
+    v = fit.values
+    near = [v["E"], np.log(v["A"]) - v["alpha"] * np.log(n.max()), np.log(v["alpha"])]
+    near += [np.log(v["B"]) - v["beta"] * np.log(d.max()), np.log(v["beta"])]
+    rng = np.random.default_rng(0)
+    starts = [near + width * rng.standard_normal(5) for width in (0, 0.1, 0.3, 0.6) for _ in range(2)]
+    best = least(starts)
+    assert np.sum(fit.residuals() ** 2) == pytest.approx(best, rel=1e-5)
+    cut = best * stats.t.ppf(0.95, 4) ** 2 / 4
+    within = {"type": "eq", "fun": lambda u: 10 * (np.log(made(u, np.zeros(2))) - np.log(told.low))}
+    assert np.sqrt((least(starts, constraints=within) - best) / cut) == pytest.approx(1, abs=0.01)
+
+
 def test_runs_that_lie_on_the_law_have_ends_within_rounding():
     """Where only rounding is left to profile: both ends are known, and next to nothing away."""
     n, d = (np.repeat(np.geomspace(1e7, 1e9, 4), 3), np.tile(np.geomspace(1e9, 1e11, 3), 4))

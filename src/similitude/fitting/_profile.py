@@ -20,6 +20,7 @@ from similitude.fitting._objective import loss_terms, working_slope
 from similitude.fitting._problem import Problem
 from similitude.fitting._quantiles import t_quantile
 from similitude.fitting._solver import Optimum, minimise
+from similitude.fitting._starts import starting_rows
 
 __all__ = [
     "Curvature",
@@ -45,6 +46,9 @@ DOUBT = 1.02  # times the furthest value reached: where a wall is looked for aga
 MET = 1e-3  # of a standard error, from a trial value
 STUCK = 1e-3  # unless they have moved down by less than this share of the rise,
 NEARER = 0.5  # or, where the value is not reached, come no nearer than this share of the distance
+FEW = 100  # runs up to which an end is looked at from elsewhere too,
+LOOKS = 1  # times as many steps, with second derivatives
+ELSEWHERE = 4e-3  # of the distance, below the cut, is another valley
 WALK = 0.68  # the level whose rise is the unit of a walk to a value,
 FIRST = 0.1  # of that rise's distance, where it begins,
 STRIDE = 2.0  # times the distance at each of its steps,
@@ -220,6 +224,10 @@ def profile_intervals(
     for _ in range(ROUNDS):
         if not search.advance():
             break
+    if problem.runs <= FEW and search.lower_elsewhere():
+        for _ in range(ROUNDS):
+            if not search.advance():
+                break
     return search.ends()
 
 
@@ -270,7 +278,9 @@ class _Minima:
             value[mine], gradient[mine] = self.targets[i].at(u[mine])
         return value, gradient
 
-    def at(self, live: np.ndarray, aim: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def at(
+        self, live: np.ndarray, aim: np.ndarray, start: np.ndarray, more: int = MORE
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Coordinates, sqrt(rise of the objective / its unit) and whether the values aimed at were reached."""
         scale = self.error[live]
 
@@ -294,7 +304,7 @@ class _Minima:
         u, objective, ended = found.u, found.objective, found.converged
         # a minimum not reached yet lies higher than the profile does: taken for an end, it would be too near
         gap = np.abs(constraint(u, everything)[0])
-        for _ in range(MORE):
+        for _ in range(more):
             far = gap >= MET
             late = np.flatnonzero(~ended & (far | (objective - self.floor > self.rise * self.asked)))
             if not late.size:
@@ -366,6 +376,26 @@ class _Ends(_Minima):
             tight & np.isfinite(r_high)
         ]
         self.open[live[np.isinf(high) & (low > FAR * self.error[live])]] = True
+
+    def lower_elsewhere(self) -> bool:
+        """Whether the profile is below the cut at any end after all, in another valley: the search goes on from there.
+
+        Ends are tried from where fits start, so that a valley that no walk from the optimum leads to is found.
+        """
+        live = np.flatnonzero(np.isfinite(self.end) & ~self.sure)
+        starts = starting_rows(self.problem)
+        rows = np.repeat(live, len(starts))
+        u, root, reached = self.at(rows, self.end[rows], np.tile(starts, (live.size, 1)), more=LOOKS)
+        root = np.where(reached, root, np.inf).reshape(live.size, -1)
+        best = np.argmin(root, axis=1) + len(starts) * np.arange(live.size)
+        lower = root.min(axis=1, initial=np.inf) < 1 - ELSEWHERE
+        some = live[lower]
+        self.u_inside[some], self.root_inside[some] = u[best[lower]], root.ravel()[best[lower]]
+        self.inside[some] = np.abs(self.end - self.centre)[some]
+        self.end[some], self.doubted[some] = np.nan, False
+        self.outside[some] = self.root_outside[some] = np.inf
+        self.trial[some] = self.inside[some] * DOUBT
+        return bool(lower.any())
 
     def ends(self) -> np.ndarray:
         """The ends found, those still bracketed after all rounds at their inner distance."""
