@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import pickle
 import shutil
@@ -41,6 +42,7 @@ PLAIN = LOGS / "wandb/files/wandb/offline-run-20240101_000002-plain/run-plain.wa
 EVENTS = next((LOGS / "tensorboard/files/plain").glob("*tfevents*"))
 EVAL = LOGS / "inspect/files/eval/tiny.eval"
 DATABASE = LOGS / "mlflow/files/mlflow.db"
+HELM = LOGS / "helm/files/benchmark_output/runs/tiny/parts_model=simple_model1,eval_split=valid"
 STATE = LOGS / "huggingface/files/tiny-llama/trainer_state.json"
 TFEVENTS = "events.out.tfevents.1700000000.machine"
 SECONDS = 60.0  # of the processor: what never ends is told apart, not what is slow
@@ -594,6 +596,86 @@ def test_scores_named_by_no_name(folder):
     record = {"doc_id": ["\ud800"], "metrics": [[1], {"a": 1}, "acc"], "acc": True, "filter": [1]}
     (folder / RESULTS.replace("results", "samples_t").replace(".json", ".jsonl")).write_text(json.dumps(record) + "\n")
     assert read(folder, runs=2).left_out == ()
+
+
+def helm_run(folder, **changed) -> Path:
+    """A run folder of HELM some of whose files are changed; what is no text is written as JSON, None is not there."""
+    target = folder / "parts:model=simple_model1,eval_split=valid"
+    shutil.copytree(HELM, target)
+    for name, content in changed.items():
+        path = target / f"{name}.json"
+        if content is None:
+            path.unlink()
+        else:
+            path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return target
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"stats": (HELM / "stats.json").read_text()[:900]}, "stats.json is not JSON"),
+        ({"stats": ""}, "stats.json is not JSON"),
+        ({"stats": {"count": 1}}, "stats.json holds no list; expected the statistics of HELM"),
+        ({"stats": None}, "has no stats.json; the run did not end, or was copied in part"),
+        ({"run_spec": (HELM / "run_spec.json").read_text()[:900]}, "run_spec.json is not JSON"),
+        ({"run_spec": [1]}, "run_spec.json holds no object; expected the run specification of HELM"),
+        ({"run_spec": "[" * 3_000}, "run_spec.json nests too deep to be a log"),
+    ],
+)
+def test_run_folders_of_helm_that_are_damaged(folder, changed, expected):
+    target = helm_run(folder, **changed)
+    assert expected in refusal(folder, target.name)
+
+
+@pytest.mark.parametrize("damaged", ["", "[{", {"a": 1}, "[" * 3_000])
+def test_a_run_of_helm_whose_items_are_damaged_is_kept(folder, damaged):
+    target = helm_run(folder, per_instance_stats=damaged)
+    logs = read(folder, runs=2)
+    (said,) = logs.left_out
+    assert said.startswith(f"{target.name}: per_instance_stats.json ")
+    (run,) = (r for r in logs.runs if r.kind == "helm")
+    assert run.final["parts:eval_split=valid/n,valid"] == 1
+
+
+@pytest.mark.parametrize("odd", [1, "x", [1], True, None, {"a": {"b": [1]}}, {"name": [1], "split": {}}, 1e400])
+def test_parts_of_a_run_of_helm_of_another_kind(folder, odd):
+    stat = {"name": {"name": "acc", "split": "test"}, "count": 2, "sum": 1}
+    names = [{**stat["name"], k: odd} for k in ("name", "split", "sub_split", "perturbation")]
+    stats = [stat, odd, *({**stat, k: odd} for k in stat), *({**stat, "name": n} for n in names)]
+    item = {"instance_id": "id1", "train_trial_index": 0, "stats": stats}
+    items = [item, odd, *({**item, k: odd} for k in (*item, "perturbation"))]
+    for key in ("name", "scenario_spec", "adapter_spec", "data_augmenter_spec", "groups"):
+        spec = {**json.loads((HELM / "run_spec.json").read_text()), key: odd}
+        target = helm_run(folder, run_spec=spec, stats=stats, per_instance_stats=items)
+        assert read(folder, runs=2).left_out == ()
+        shutil.rmtree(target)
+
+
+def test_values_of_helm_that_are_not_finite(folder):
+    names = ("a", "b", "b", "none", "less")
+    sums = ("NaN", "Infinity", "-Infinity", "5", "1")
+    counts = (1, 2, 2, 0, -1)
+    stats = [
+        f'{{"name": {{"name": "{name}", "split": "test"}}, "count": {count}, "sum": {total}}}'
+        for name, total, count in zip(names, sums, counts, strict=True)
+    ]
+    helm_run(folder, stats=f"[{', '.join(stats)}]", per_instance_stats=None)
+    (run,) = (r for r in read(folder, runs=2).runs if r.kind == "helm")
+    assert sorted(run.final) == ["parts:eval_split=valid/a", "parts:eval_split=valid/b"]
+    assert all(map(math.isnan, run.final.values()))
+    assert run.samples is None
+
+
+def test_names_of_helm_that_lie(folder):
+    spec = json.loads((HELM / "run_spec.json").read_text())
+    spec |= {"name": "../../x\x1b[2J:model=other,,=,a=\ud800", "groups": {"a" * 5_000: 1}}
+    helm_run(folder, run_spec=spec)
+    logs = read(folder, runs=2)
+    (run,) = (r for r in logs.runs if r.kind == "helm")
+    assert run.name == "simple/model1 on ../../x?[2J:=,a=?"
+    assert run.source == "parts:model=simple_model1,eval_split=valid"
+    assert logs.left_out == ()
 
 
 # -- MLflow ---------------------------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ _TOKENS = (
     "tokens_trained",
     "throughput_total_tokens",
 )
+_NO_TOKENS = re.compile(r"(^|_)(adapter|prompt|completion|output|new|generated|perplexity)(_|$)")  # of evaluations
 _PARAMETERS = [*(n for n, tier in ROLES["N"].tiers.items() if n not in ("model_size", "size")), *COUNT_COLUMNS]
 _SETTINGS = {
     "batch": "global_batch_size total_batch_size effective_batch_size global_train_batch_size",
@@ -93,9 +94,15 @@ def rate_metric(names: Iterable[str]) -> str | None:
 
 
 def token_metrics(names: Iterable[str]) -> list[str]:
-    """Metrics that count the tokens seen, the plainest first."""
+    """Metrics that count the tokens seen, the plainest first.
+
+    >>> token_metrics(["task/num_prompt_tokens", "train/tokens", "num_tokens_seen", "adapter_spec.max_tokens"])
+    ['num_tokens_seen', 'train/tokens']
+    """
     known = {
-        n: next((i for i, t in enumerate(_TOKENS) if fold(n) == t or fold(n).endswith(f"_{t}")), None) for n in names
+        n: next((i for i, t in enumerate(_TOKENS) if fold(n) == t or fold(n).endswith(f"_{t}")), None)
+        for n in names
+        if not _NO_TOKENS.search(fold(n))
     }
     return sorted((n for n, place in known.items() if place is not None), key=lambda n: (known[n], len(n)))
 

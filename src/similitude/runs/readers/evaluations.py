@@ -1,14 +1,14 @@
 """Evaluations: lm-evaluation-harness, Inspect, HELM, the table of the Open LLM Leaderboard.
 
 A score enters `final` as "task/metric", its standard error as "task/metric_stderr", the number of items as "task/n".
-Layouts: results and samples of lm_eval 0.4 and 0.3; Inspect's log files, version 2; HELM's run folders after
-stanford-crfm/helm's documentation; the leaderboard's columns as published with its data set `contents`.
+Layouts: results and samples of lm_eval 0.4 and 0.3; Inspect's log files, version 2; HELM's run folders; the
+leaderboard's columns as published with its data set `contents`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -264,52 +264,95 @@ def _inspect_records(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _sniff_helm(place: Place) -> Iterator[Claim]:
-    if {"run_spec.json", "stats.json"} <= set(place.files):
-        more = [n for n in ("per_instance_stats.json",) if n in place.files]
-        yield Claim(tuple(place.path / n for n in ("run_spec.json", "stats.json", *more)), folder=place.path)
+    if "run_spec.json" not in place.files:
+        return
+    if "stats.json" in place.files or b'"adapter_spec"' in place.head("run_spec.json"):
+        names = [n for n in ("run_spec.json", "stats.json", "per_instance_stats.json") if n in place.files]
+        yield Claim(tuple(place.path / n for n in names), folder=place.path)
 
 
-@reader("helm", title="HELM run folders", sniff=_sniff_helm)
+@reader("helm", title="HELM run folders", sniff=_sniff_helm, verified="crfm-helm 0.5.16")
 def helm(claim: Claim) -> Iterator[LoggedRun]:
-    """One scenario on one model; only the plain test split, without perturbations."""
-    spec_path, stats_path, *more = claim.files
-    spec, stats = parse_document(spec_path), parse_document(stats_path)
-    if not isinstance(spec, Mapping) or not isinstance(stats, list):
-        raise DataError(
-            f"{spec_path.parent.name} is no run folder of HELM: run_spec.json or stats.json is of another kind"
-        )
-    adapter = _mapping(spec.get("adapter_spec"))
-    scenario = str(spec.get("name", spec_path.parent.name)).partition(",model=")[0].partition(":model=")[0]
-    final = {f"{scenario}/{n}": v for n, v in _helm_scores(stats)}
+    """One scenario on one model, without perturbations; of splits other than test, scores are "task/metric,split"."""
+    spec_path, *more = claim.files
+    if not more or more[0].name != "stats.json":
+        raise DataError(f"{spec_path.parent.name} has no stats.json; the run did not end, or was copied in part")
+    spec, stats = parse_document(spec_path), _helm_list(more[0])
+    if not isinstance(spec, Mapping):
+        raise DataError(f"{spec_path.name} holds no object; expected the run specification of HELM")
+    name = str(spec.get("name") or spec_path.parent.name)
+    task = _helm_task(name)
+    model = _mapping(spec.get("adapter_spec")).get("model") or "a model"
+    suite = spec_path.resolve().parent.parent.name  # a run of the same name in another suite is another run
+    specs = {k: _mapping(spec.get(k)) for k in ("scenario_spec", "adapter_spec", "data_augmenter_spec")}
+    scores = {f"{task}/{n}": v for n, v in _helm_scores(stats).items()}
+    counts = {f"{task}/{n}": v for n, v in _helm_counts(stats).items()}
     yield LoggedRun(
         kind="helm",
-        key=f"helm:{spec.get('name', spec_path.parent.name)}",
-        name=str(adapter.get("model") or spec.get("name")),
+        key=f"helm:{suite}/{name}",
+        name=f"{model} on {task}",
         source=str(spec_path.parent),
-        config=flat({"adapter_spec": adapter, "name": spec.get("name")}),
-        final=final,
-        samples=_chunks(lambda: _helm_samples(more[0], scenario)) if more else None,
+        config=flat({"name": name, "groups": spec.get("groups"), **specs}),
+        final={**scores, **counts},
+        samples=_chunks(lambda: _helm_samples(more[1], task)) if more[1:] else None,
         state="finished",
-        tags=(scenario,),
+        tags=(task,),
     )
 
 
-def _helm_scores(stats: Sequence[Any]) -> Iterator[tuple[str, float]]:
+def _helm_list(path: Path) -> list[Mapping[str, Any]]:
+    found = parse_document(path)
+    if not isinstance(found, list):
+        raise DataError(f"{path.name} holds no list; expected the statistics of HELM")
+    return _mappings(found)
+
+
+def _helm_task(name: str) -> str:
+    """The scenario and its arguments in a run's name, without the model."""
+    scenario, _, arguments = name.partition(":")
+    kept = [a for a in arguments.split(",") if a and a.partition("=")[0] not in ("model", "model_deployment")]
+    return f"{scenario}:{','.join(kept)}" if kept else scenario
+
+
+def _helm_sums(stats: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, float, float]]:
+    """Metric, with its split where that is not test, sum and count of what was not perturbed."""
     for stat in stats:
-        name = stat.get("name") if isinstance(stat, Mapping) else None
-        if not isinstance(name, Mapping) or name.get("perturbation") or name.get("split") not in (None, "test"):
-            continue
+        name = _mapping(stat.get("name"))
         count, total = number(stat.get("count")), number(stat.get("sum"))
-        if count and total is not None:
-            yield str(name.get("name")), total / count
+        if "name" not in name or name.get("perturbation") or count is None or total is None or not count > 0:
+            continue
+        split = name.get("split")
+        yield f"{name['name']}{'' if split in (None, 'test') else f',{split}'}", total, count
 
 
-def _helm_samples(path: Path, scenario: str) -> Iterator[Sample]:
-    for record in _mappings(parse_document(path)):
+def _helm_scores(stats: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """Means; parts of a split are put together as HELM does it, sums and counts added."""
+    sums: dict[str, tuple[float, float]] = {}
+    for metric, total, count in _helm_sums(stats):
+        before = sums.get(metric, (0.0, 0.0))
+        sums[metric] = before[0] + total, before[1] + count
+    return {metric: total / count for metric, (total, count) in sums.items()}
+
+
+def _helm_counts(stats: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """The number of items of each split, as "n"; parts of a split are added."""
+    counts: dict[str, float] = {}
+    for metric, total, count in _helm_sums(stats):
+        called, comma, split = metric.partition(",")
+        if called == "num_instances":
+            counts[f"n{comma}{split}"] = counts.get(f"n{comma}{split}", 0.0) + total / count
+    return counts
+
+
+def _helm_samples(path: Path, task: str) -> Iterator[Sample]:
+    """Scores of items in each trial; a record holds those of one metric class of HELM."""
+    for record in _helm_list(path):
         if record.get("perturbation"):
             continue
-        for name, score in _helm_scores(_mappings(record.get("stats"))):
-            yield scenario, str(record.get("instance_id")), name, score
+        trial = number(record.get("train_trial_index")) or 0.0
+        item = f"{record.get('instance_id')}" if trial == 0 else f"{record.get('instance_id')} ({trial + 1:.0f})"
+        for metric, score in _helm_scores(_mappings(record.get("stats"))).items():
+            yield task, item, metric, score
 
 
 # -- the Open LLM Leaderboard ---------------------------------------------------------------------------------------
