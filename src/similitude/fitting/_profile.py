@@ -46,7 +46,8 @@ DOUBT = 1.02  # times the furthest value reached: where a wall is looked for aga
 MET = 1e-3  # of a standard error, from a trial value
 STUCK = 1e-3  # unless they have moved down by less than this share of the rise,
 NEARER = 0.5  # or, where the value is not reached, come no nearer than this share of the distance
-FEW = 100  # runs up to which an end is looked at from elsewhere too,
+FEW = 100  # runs up to which ends are looked at from elsewhere too:
+LOOKED = 40  # ends, of more some between,
 LOOKS = 1  # times as many steps, with second derivatives
 ELSEWHERE = 4e-3  # of the distance, below the cut, is another valley
 WALK = 0.68  # the level whose rise is the unit of a walk to a value,
@@ -383,19 +384,29 @@ class _Ends(_Minima):
         Ends are tried from where fits start, so that a valley that no walk from the optimum leads to is found.
         """
         live = np.flatnonzero(np.isfinite(self.end) & ~self.sure)
-        starts = starting_rows(self.problem)
+        spread = np.unique(np.linspace(0, live.size - 1, min(live.size, LOOKED)).astype(int))
+        found = self._left(live[spread], starting_rows(self.problem))
+        if found.size:  # of many ends the others are tried from the valleys that were found
+            self._left(np.delete(live, spread), self.u_inside[found[: len(found) : -(-len(found) // SHARED)]])
+        return bool(found.size)
+
+    def _left(self, live: np.ndarray, starts: np.ndarray) -> np.ndarray:
+        """Which of these ends are none, the profile from one of the starts being lower there; they are searched on."""
+        if not live.size:
+            return live
         rows = np.repeat(live, len(starts))
-        u, root, reached = self.at(rows, self.end[rows], np.tile(starts, (live.size, 1)), more=LOOKS)
-        root = np.where(reached, root, np.inf).reshape(live.size, -1)
+        with np.errstate(all="ignore"):  # far from the best fit, the first steps are wild
+            u, root, reached = self.at(rows, self.end[rows], np.tile(starts, (live.size, 1)), more=LOOKS)
+        root = np.where(reached & np.isfinite(root), root, np.inf).reshape(live.size, -1)
         best = np.argmin(root, axis=1) + len(starts) * np.arange(live.size)
-        lower = root.min(axis=1, initial=np.inf) < 1 - ELSEWHERE
+        lower = root.min(axis=1) < 1 - ELSEWHERE
         some = live[lower]
         self.u_inside[some], self.root_inside[some] = u[best[lower]], root.ravel()[best[lower]]
         self.inside[some] = np.abs(self.end - self.centre)[some]
         self.end[some], self.doubted[some] = np.nan, False
         self.outside[some] = self.root_outside[some] = np.inf
         self.trial[some] = self.inside[some] * DOUBT
-        return bool(lower.any())
+        return some
 
     def ends(self) -> np.ndarray:
         """The ends found, those still bracketed after all rounds at their inner distance."""
