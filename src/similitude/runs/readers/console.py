@@ -85,7 +85,9 @@ class _Seen:
     "console",
     title="printed logs (torchtitan, nanochat, OLMo-core, modded-nanogpt, nanoGPT, llm.c)",
     sniff=_sniff,
+    verified="torchtitan 0.3.0",
     whole=True,
+    unverified="nanochat, OLMo-core, modded-nanogpt, nanoGPT, llm.c",
 )
 def console(claim: Claim) -> Iterator[LoggedRun]:
     """One file is one run."""
