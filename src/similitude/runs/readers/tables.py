@@ -53,13 +53,13 @@ def _sniff_lightning(place: Place) -> Iterator[Claim]:
     "lightning",
     title="PyTorch Lightning and litgpt (metrics.csv)",
     sniff=_sniff_lightning,
-    verified="lightning 2.6.6",
+    verified="lightning 2.6.6, litgpt 0.5.13",
 )
 def lightning(claim: Claim) -> Iterator[LoggedRun]:
     """The logger's folder is the run; settings are the plain lines of hparams.yaml."""
     path = claim.files[0]
     folder = path.parent
-    name = f"{folder.parent.name}/{folder.name}" if folder.name.startswith("version_") else folder.name
+    name = f"{_above(folder)}/{folder.name}" if folder.name.startswith("version_") else folder.name
     names = _header(_head(path))
     config = dict(_yaml_lines(claim.files[1])) if len(claim.files) > 1 else {}
     yield LoggedRun(
@@ -70,6 +70,13 @@ def lightning(claim: Claim) -> Iterator[LoggedRun]:
         config=config,
         points=_curve_reader(path, _Columns.of(names, path.name), None),
     )
+
+
+def _above(folder: Path) -> str:
+    """What a folder of versions is in: the folder above it, or above the `logs/csv` that litgpt makes in each."""
+    above = folder.absolute().parent
+    litgpt = above.parts[-2:] == ("logs", "csv") and above.parents[1].name
+    return litgpt or above.name
 
 
 def _yaml_lines(path: Path) -> Iterator[tuple[str, Scalar]]:
