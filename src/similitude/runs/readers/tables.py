@@ -37,6 +37,7 @@ RECORDS = 10_000  # JSON lines that are put together at a time
 CELLS = 1 << 21  # and cells
 LEAST, MOST = 100, 100_000  # steps whose spacing is looked at
 SAMPLED = 500  # rows that history() of Weights & Biases samples unless told otherwise
+_INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")  # columns of pandas that count rows
 _PLAIN = re.compile(r"(-?\d+(\.\d*)?([eE][+-]?\d+)?)?")
 _GENERIC = re.compile(r"metrics|history|logs?|curves?|progress|results?|train(ing)?|scalars|losse?s?", re.IGNORECASE)
 _FLAT = frozenset((float, int, bool, type(None), str))
@@ -119,7 +120,14 @@ def _sniff(place: Place) -> Iterator[Claim]:
             yield place.claim(name)
 
 
-@reader("table", title="tables: CSV, TSV, JSON lines, Parquet", sniff=_sniff, whole=True)
+@reader(
+    "table",
+    title="tables: CSV, TSV, JSON lines, Parquet",
+    sniff=_sniff,
+    verified="pandas 3.1.1, polars 2.1.0",
+    whole=True,
+    unverified="MaxText, Levanter, exports of Weights & Biases and TensorBoard",
+)
 def table(claim: Claim) -> Iterator[LoggedRun]:
     """Curves where there is a column of steps, else runs where there is a loss."""
     (path,) = claim.files
@@ -309,7 +317,9 @@ class _Columns:
             raise DataError(f"{where} has no column of steps among {', '.join(names[:8])}")
         step = min(found)[1]
         time = next((n for n, f in folded.items() if f in TIMES), None)
-        metrics = {n: n for n, f in folded.items() if n not in (step, time) and f not in RUNS and n}
+        metrics = {
+            n: n for n, f in folded.items() if n not in (step, time) and f not in RUNS and not _INDEX.fullmatch(n)
+        }
         return cls(step, time, metrics, where)
 
 
