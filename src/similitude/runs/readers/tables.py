@@ -1,7 +1,7 @@
 """Tables with any names: curves, one row a step, or runs, one row each; of CSV, TSV, JSON lines, JSON or Parquet.
 
 Among them PyTorch Lightning's and litgpt's `metrics.csv`, whose training and validation rows leave each other's columns
-empty, exports of Weights & Biases and of TensorBoard, and the JSON lines that MaxText and Levanter write.
+empty, exports of Weights & Biases and of TensorBoard, and the JSON lines that MaxText writes.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _sniff(place: Place) -> Iterator[Claim]:
     sniff=_sniff,
     verified="pandas 3.1.1, polars 2.1.0",
     whole=True,
-    unverified="MaxText, Levanter, exports of Weights & Biases and TensorBoard",
+    unverified="MaxText, exports of Weights & Biases and TensorBoard",
 )
 def table(claim: Claim) -> Iterator[LoggedRun]:
     """Curves where there is a column of steps, else runs where there is a loss."""
