@@ -124,9 +124,9 @@ def _sniff(place: Place) -> Iterator[Claim]:
     "table",
     title="tables: CSV, TSV, JSON lines, Parquet",
     sniff=_sniff,
-    verified="pandas 3.1.1, polars 2.1.0",
+    verified="pandas 3.1.1, polars 2.1.0, tensorboard 2.20.0",
     whole=True,
-    unverified="MaxText, exports of Weights & Biases and TensorBoard",
+    unverified="MaxText, exports of Weights & Biases",
 )
 def table(claim: Claim) -> Iterator[LoggedRun]:
     """Curves where there is a column of steps, else runs where there is a loss."""
@@ -535,7 +535,8 @@ def _kinds(data: bytes, names: Sequence[str], separator: str) -> dict[str, Any]:
     import polars as pl
 
     lines = data[: 1 << 16].split(b"\n")[:20]
-    rows = list(csv.reader((line.decode("utf-8", "replace") for line in lines[:-1]), delimiter=separator))
+    texts = (line.decode("utf-8", "replace").replace("\r", "") for line in lines[:-1])
+    rows = list(csv.reader(texts, delimiter=separator))
     words = {names[i] for row in rows for i, cell in enumerate(row[: len(names)]) if not _PLAIN.fullmatch(cell)}
     return {n: pl.String if n in words or fold(n) in RUNS else pl.Float64 for n in names}
 
