@@ -42,7 +42,10 @@ _PAIR = re.compile(
 )
 _LINE = re.compile(rf"^\s+(\S[^=]*?)=({_NUMBER})([KMBTPE]?)\s*$")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?)")
-_SIZE = re.compile(r"(?:size:|number of parameters:?|total parameters:?|parameters:)\s*(\d[\d,]{3,17})", re.IGNORECASE)
+_SIZE = re.compile(
+    r"(?:size:|number of parameters:?|total parameters:?|parameters:)\s*(\d[\d,]{3,17})( total)?", re.IGNORECASE
+)
+_GIVEN = re.compile(r"global batch size (\d{1,18}), .*sequence length (\d{1,18}), total steps (\d{1,18})")  # torchtitan
 _COUNTED = re.compile(r"^- (\d[\d,]{0,17}) (total|non-embedding) params$")
 _SHORTENED = {"tel": "test loss", "trl": "train loss"}
 _SCALES = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
@@ -215,8 +218,11 @@ def _lines(stream: IO[str]) -> Iterator[str]:
 
 def _read(line: str, seen: _Seen) -> tuple[int, list[tuple[str, float]]]:
     """The step of a line and its pairs of name and number."""
-    if (size := _SIZE.search(line)) is not None and "n_params" not in seen.config:
-        seen.config["n_params"] = int(size[1].replace(",", ""))
+    if (size := _SIZE.search(line)) is not None:
+        seen.config.setdefault("total_params" if size[2] else "n_params", int(size[1].replace(",", "")))
+    elif (given := _GIVEN.search(line)) is not None:
+        seen.config |= {"global_batch_size": int(given[1]), "seq_len": int(given[2])}
+        _planned(given[3], seen)
     elif (counted := _COUNTED.match(line)) is not None:
         name = "total_params" if counted[2] == "total" else "non_embedding_params"
         seen.config.setdefault(name, int(counted[1].replace(",", "")))
