@@ -30,10 +30,13 @@ def needs(script: Path) -> list[str]:
 
 
 def environment(name: str, packages: Sequence[str | Path]) -> Path:
-    """The interpreter of an environment with these packages; made where it is not there, or was made with others."""
+    """The interpreter of an environment with just these packages, whatever its name; made where there is none."""
     home = ENVIRONMENTS / name
     made, listed = home / "made", "\n".join(map(str, packages))
-    if not made.is_file() or made.read_text() != listed:
+    there = [m for m in (made, *sorted(ENVIRONMENTS.glob("*/made"))) if m.is_file() and m.read_text() == listed]
+    if there:
+        home = there[0].parent
+    else:
         venv.create(home, clear=True, with_pip=True)
         pip = [home / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input"]
         subprocess.run([*pip, *packages], check=True)

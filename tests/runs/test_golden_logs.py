@@ -63,3 +63,6 @@ def test_a_reader_is_verified_exactly_where_there_are_files():
         tested.setdefault(kept["reader"], set()).update(f"{name} {version}" for name, version in libraries.items())
     for reader in READERS:
         assert set(filter(None, reader.verified.split(", "))) == tested.get(reader.name, set()), reader.name
+        assert reader.verified or not reader.unverified, reader.name
+        for name in filter(None, reader.unverified.split(", ")):
+            assert name.casefold() not in reader.verified.casefold(), (reader.name, name)

@@ -397,6 +397,12 @@ def test_other_encodings(folder):
     assert next(r for r in logs.runs if r.name == "cells").curves().filter(pl.col("metric") == "loss").height == 2
 
 
+def test_carriage_returns_within_lines(folder):
+    (folder / "a.csv").write_bytes(b"step,loss,note\n1,2.5,a\rb\n2,2.25,c\rd\n3,2.0,e\n")
+    logs = read(folder, runs=2)
+    assert next(r for r in logs.runs if r.name == "a").curves()["value"].to_list() == [2.5, 2.25, 2.0]
+
+
 def test_ten_thousand_columns(folder):
     names = [f"m{i}" for i in range(10_000)]
     (folder / "wide.csv").write_text(",".join(["step", *names]) + "\n" + ",".join(["1", *["0.5"] * 10_000]) + "\n")

@@ -105,6 +105,13 @@ def test_tokens_are_those_at_the_step_of_the_loss():
     assert table.column("D").tolist() == [51200.0]
 
 
+@pytest.mark.parametrize(("step", "tokens"), [(101, 102400.0), (102, None)])
+def test_an_evaluation_just_after_the_last_step_is_of_its_tokens(step, tokens):
+    counter = [(s, 1024.0 * s) for s in range(0, 101, 10)]
+    table = one(run(curves={"val_loss": [(step, 3.0)], "num_input_tokens_seen": counter}))
+    assert (table.column("D").tolist() == [tokens]) if tokens else ("D" not in table.names)
+
+
 def test_a_counter_of_zeros_counted_nothing_and_steps_stand_in_for_it():
     config = {
         "per_device_train_batch_size": 8,

@@ -36,7 +36,15 @@ def command(as_json: bool) -> None:
                 "schema_version": 1,
                 "groups": GROUPS,
                 "plugins": [p.to_dict() for p in found],
-                "readers": [{"name": r.name, "title": r.title, "verified": r.verified or None} for r in READERS],
+                "readers": [
+                    {
+                        "name": r.name,
+                        "title": r.title,
+                        "verified": r.verified or None,
+                        "unverified": r.unverified or None,
+                    }
+                    for r in READERS
+                ],
             }
         )
     else:
@@ -57,6 +65,6 @@ def _view() -> Section:
         if rows
         else Text("Added by packages", ["None is installed."], points=[f"{g}: {what}" for g, what in GROUPS.items()])
     )
-    known = [(r.name, r.title, r.verified or "unverified") for r in READERS]
+    known = [(r.name, r.title, r.tested_on) for r in READERS]
     own = Table("Readers that come with it", tuple(Column(h) for h in ("name", "reads", "tested on files of")), known)
     return Section("Plugins", (added, own))

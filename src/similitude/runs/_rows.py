@@ -228,7 +228,10 @@ def _constants(row: _Row) -> dict[str, Scalar]:
 
 
 def _tokens(row: _Row) -> None:
-    """D at the step of the loss: a counter that was logged, else steps times batch times length."""
+    """D at the step of the loss: a counter that was logged, else steps times batch times length.
+
+    A loss one step after the last count, as evaluations at the end are logged, is of that count.
+    """
     step = row.values.get("step")
     for name in token_metrics(row.curves):
         at, seen = row.curves[name]
@@ -238,7 +241,8 @@ def _tokens(row: _Row) -> None:
             row.said.append(f"'{name}' falls at times, so it is no count of the tokens so far")
             continue
         start = ([0.0], [0.0]) if at[0] > 0 else ([], [])
-        found = float(np.interp(step, [*start[0], *at], [*start[1], *seen], right=math.nan))
+        beyond = math.nan if step > at[-1] + 1 else float(seen[-1])
+        found = float(np.interp(step, [*start[0], *at], [*start[1], *seen], right=beyond))
         if found > 0:
             row.values["D"] = found
             row.said.append(f"D is '{name}' at the step of the loss")

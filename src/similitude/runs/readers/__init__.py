@@ -8,6 +8,7 @@ from similitude.runs.readers._reader import Claim, Place, Reader, reader
 from similitude.runs.readers.console import console
 from similitude.runs.readers.evaluations import harness, helm, inspect, leaderboard
 from similitude.runs.readers.huggingface import huggingface
+from similitude.runs.readers.levanter import levanter
 from similitude.runs.readers.mlflow import mlflow
 from similitude.runs.readers.tables import lightning, table
 from similitude.runs.readers.tensorboard import tensorboard
@@ -25,6 +26,7 @@ READERS: tuple[Reader, ...] = (
     helm,
     leaderboard,
     lightning,
+    levanter,
     console,
     table,
 )

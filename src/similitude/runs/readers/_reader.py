@@ -57,7 +57,8 @@ class Place:
 class Reader:
     """A kind of log. `verified` names the library's version whose files it is tested on, empty where there is none.
 
-    `whole` says that reading a log has passed over all its points, so that what is damaged among them is known.
+    Where it reads what several write, `unverified` names those whose documented layout alone was followed. `whole` says
+    that reading a log has passed over all its points, so that what is damaged among them is known.
     """
 
     name: str
@@ -66,10 +67,24 @@ class Reader:
     read: Callable[[Claim], Iterator[LoggedRun]]
     verified: str = ""
     whole: bool = False
+    unverified: str = ""
+
+    @property
+    def tested_on(self) -> str:
+        """What is verified and what is not, in words."""
+        if self.verified and self.unverified:
+            return f"{self.verified}; unverified: {self.unverified}"
+        return self.verified or "unverified"
 
 
 def reader(
-    name: str, *, title: str, sniff: Callable[[Place], Iterable[Claim]], verified: str = "", whole: bool = False
+    name: str,
+    *,
+    title: str,
+    sniff: Callable[[Place], Iterable[Claim]],
+    verified: str = "",
+    whole: bool = False,
+    unverified: str = "",
 ) -> Callable[[Callable[[Claim], Iterator[LoggedRun]]], Reader]:
     """The decorator that makes a function, Claim -> runs, a reader.
 
@@ -78,7 +93,7 @@ def reader(
     """
 
     def made(read: Callable[[Claim], Iterator[LoggedRun]]) -> Reader:
-        return Reader(name, title, sniff, read, verified, whole)
+        return Reader(name, title, sniff, read, verified, whole, unverified)
 
     return made
 

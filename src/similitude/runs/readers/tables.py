@@ -1,7 +1,7 @@
 """Tables with any names: curves, one row a step, or runs, one row each; of CSV, TSV, JSON lines, JSON or Parquet.
 
 Among them PyTorch Lightning's and litgpt's `metrics.csv`, whose training and validation rows leave each other's columns
-empty, exports of Weights & Biases and of TensorBoard, and the JSON lines that MaxText and Levanter write.
+empty, exports of Weights & Biases and of TensorBoard, and the JSON lines that MaxText writes.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ RECORDS = 10_000  # JSON lines that are put together at a time
 CELLS = 1 << 21  # and cells
 LEAST, MOST = 100, 100_000  # steps whose spacing is looked at
 SAMPLED = 500  # rows that history() of Weights & Biases samples unless told otherwise
+_INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")  # columns of pandas that count rows
 _PLAIN = re.compile(r"(-?\d+(\.\d*)?([eE][+-]?\d+)?)?")
 _GENERIC = re.compile(r"metrics|history|logs?|curves?|progress|results?|train(ing)?|scalars|losse?s?", re.IGNORECASE)
 _FLAT = frozenset((float, int, bool, type(None), str))
@@ -53,13 +54,13 @@ def _sniff_lightning(place: Place) -> Iterator[Claim]:
     "lightning",
     title="PyTorch Lightning and litgpt (metrics.csv)",
     sniff=_sniff_lightning,
-    verified="lightning 2.6.6",
+    verified="lightning 2.6.6, litgpt 0.5.13",
 )
 def lightning(claim: Claim) -> Iterator[LoggedRun]:
     """The logger's folder is the run; settings are the plain lines of hparams.yaml."""
     path = claim.files[0]
     folder = path.parent
-    name = f"{folder.parent.name}/{folder.name}" if folder.name.startswith("version_") else folder.name
+    name = f"{_above(folder)}/{folder.name}" if folder.name.startswith("version_") else folder.name
     names = _header(_head(path))
     config = dict(_yaml_lines(claim.files[1])) if len(claim.files) > 1 else {}
     yield LoggedRun(
@@ -70,6 +71,13 @@ def lightning(claim: Claim) -> Iterator[LoggedRun]:
         config=config,
         points=_curve_reader(path, _Columns.of(names, path.name), None),
     )
+
+
+def _above(folder: Path) -> str:
+    """What a folder of versions is in: the folder above it, or above the `logs/csv` that litgpt makes in each."""
+    above = folder.absolute().parent
+    litgpt = above.parts[-2:] == ("logs", "csv") and above.parents[1].name
+    return litgpt or above.name
 
 
 def _yaml_lines(path: Path) -> Iterator[tuple[str, Scalar]]:
@@ -112,7 +120,14 @@ def _sniff(place: Place) -> Iterator[Claim]:
             yield place.claim(name)
 
 
-@reader("table", title="tables: CSV, TSV, JSON lines, Parquet", sniff=_sniff, whole=True)
+@reader(
+    "table",
+    title="tables: CSV, TSV, JSON lines, Parquet",
+    sniff=_sniff,
+    verified="pandas 3.1.1, polars 2.1.0, tensorboard 2.20.0",
+    whole=True,
+    unverified="MaxText, exports of Weights & Biases",
+)
 def table(claim: Claim) -> Iterator[LoggedRun]:
     """Curves where there is a column of steps, else runs where there is a loss."""
     (path,) = claim.files
@@ -302,7 +317,9 @@ class _Columns:
             raise DataError(f"{where} has no column of steps among {', '.join(names[:8])}")
         step = min(found)[1]
         time = next((n for n, f in folded.items() if f in TIMES), None)
-        metrics = {n: n for n, f in folded.items() if n not in (step, time) and f not in RUNS and n}
+        metrics = {
+            n: n for n, f in folded.items() if n not in (step, time) and f not in RUNS and not _INDEX.fullmatch(n)
+        }
         return cls(step, time, metrics, where)
 
 
@@ -518,7 +535,8 @@ def _kinds(data: bytes, names: Sequence[str], separator: str) -> dict[str, Any]:
     import polars as pl
 
     lines = data[: 1 << 16].split(b"\n")[:20]
-    rows = list(csv.reader((line.decode("utf-8", "replace") for line in lines[:-1]), delimiter=separator))
+    texts = (line.decode("utf-8", "replace").replace("\r", "") for line in lines[:-1])
+    rows = list(csv.reader(texts, delimiter=separator))
     words = {names[i] for row in rows for i, cell in enumerate(row[: len(names)]) if not _PLAIN.fullmatch(cell)}
     return {n: pl.String if n in words or fold(n) in RUNS else pl.Float64 for n in names}
 
