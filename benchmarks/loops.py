@@ -1,4 +1,4 @@
-"""Training loops whose tracking goes on and off by turns: `python loops.py numpy|huggingface|lightning`.
+"""Training loops whose tracking goes on and off by turns: `python loops.py lab|numpy|huggingface|lightning`.
 
 Further arguments: a folder, blocks, steps between two logs. Printed is JSON. Times are those of blocks of a few steps,
 of the thread that trains and by the wall. Needs only what the loop needs.
@@ -22,7 +22,8 @@ WARM = 5  # blocks that are not counted
 class Turns:
     """Told of each step: takes the time of blocks, says whether steps are tracked: off, on, on, off and so on."""
 
-    def __init__(self, blocks: int) -> None:
+    def __init__(self, blocks: int, clock: Callable[[], float] = time.thread_time) -> None:
+        self.clock = clock
         self.steps = (blocks + WARM) * BLOCK
         self.blocks: list[list[float]] = []
         self.inside = 0.0  # seconds of the thread in calls of the tracking
@@ -31,11 +32,11 @@ class Turns:
     def __call__(self) -> bool:
         """At the beginning of a step, and once at the end of the last."""
         if self._step % BLOCK == 0:
-            now = time.thread_time(), time.perf_counter()
+            now = self.clock(), time.perf_counter()
             if self._step > WARM * BLOCK:
                 self.blocks.append([float(self.tracked), now[0] - self._begun[0], now[1] - self._begun[1]])
             self.tracked = (self._step // BLOCK - WARM) % 4 in (1, 2)
-            self._begun = time.thread_time(), time.perf_counter()
+            self._begun = self.clock(), time.perf_counter()
         self._step += 1
         return self.tracked
 
@@ -67,6 +68,39 @@ def numpy_loop(store: Path, every: int, turn: Turns) -> None:
             loss = float(np.square(h).mean())
             if tracked and step % every == 0:
                 log({"loss": loss, "lr": 1e-3, "norm": loss * 2, "seen": step * 64.0}, step)
+        turn()
+
+
+def lab_loop(store: Path, every: int, turn: Turns) -> None:
+    """The lab's own step on its smallest decoder, 33 thousand parameters, with the loss read at each."""
+    from similitude.lab._process import prepare
+
+    prepare()
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from similitude.lab import config_from
+    from similitude.lab._leaf import first_values
+    from similitude.lab._step import compiled
+
+    values = {
+        "model": {"layers": 2, "width": 32, "heads": 2},
+        "data": {"sequence": 128},
+        "train": {"batch": 8, "steps": 9},
+    }
+    made = compiled(config_from(values))
+    params = {k: jnp.asarray(v) for k, v in first_values(made.leaves, 0).items()}
+    state: Any = {"params": params, "optimizer": made.direction.init(params), "ema": {}, "extra": {}}
+    windows, key = np.random.default_rng(0).integers(0, 256, (8, 129), dtype=np.int32), jax.random.key(0)
+    with sim.track.run(store) as run:
+        log = turn.timed(run.log)
+        for step in range(turn.steps):
+            tracked = turn()
+            state, (loss, norm, _) = made.step(state, windows, 1e-3, 0.1, 0.0, step, key)
+            held = float(loss)
+            if tracked and step % every == 0:
+                log({"loss": held, "lr": 1e-3, "norm": float(norm), "seen": step * 1024.0}, step)
         turn()
 
 
@@ -157,7 +191,7 @@ def lightning_loop(store: Path, every: int, turn: Turns) -> None:
     trainer.fit(Module(), torch.utils.data.DataLoader(torch.randn(64 * 64, 256), batch_size=64))
 
 
-LOOPS = {"numpy": numpy_loop, "huggingface": huggingface_loop, "lightning": lightning_loop}
+LOOPS = {"lab": lab_loop, "numpy": numpy_loop, "huggingface": huggingface_loop, "lightning": lightning_loop}
 
 
 def microseconds(store: Path, calls: int = 20_000) -> float:
@@ -172,7 +206,8 @@ def microseconds(store: Path, calls: int = 20_000) -> float:
 
 def main(kind: str, folder: str, blocks: str, every: str) -> None:
     """The blocks, what the writing thread took, and what the store holds afterwards."""
-    store, turn = Path(folder) / "similitude.db", Turns(int(blocks))
+    clock = time.process_time if kind == "lab" else time.thread_time
+    store, turn = Path(folder) / "similitude.db", Turns(int(blocks), clock)
     begun = time.process_time() - time.thread_time()
     LOOPS[kind](store, int(every), turn)
     others = time.process_time() - time.thread_time() - begun

@@ -20,7 +20,7 @@ from similitude.fitting._objective import loss_terms, working_slope
 from similitude.fitting._problem import Problem
 from similitude.fitting._quantiles import t_quantile
 from similitude.fitting._solver import Optimum, minimise
-from similitude.fitting._starts import starting_rows
+from similitude.fitting._starts import starting_rows, within_reach
 
 __all__ = [
     "Curvature",
@@ -46,7 +46,8 @@ DOUBT = 1.02  # times the furthest value reached: where a wall is looked for aga
 MET = 1e-3  # of a standard error, from a trial value
 STUCK = 1e-3  # unless they have moved down by less than this share of the rise,
 NEARER = 0.5  # or, where the value is not reached, come no nearer than this share of the distance
-FEW = 100  # runs up to which ends are looked at from elsewhere too:
+FEW, WEAK = 100, 100.0  # runs up to which, and condition number from which, ends are looked at from elsewhere too:
+GRID = 250  # points of the grid that starts come from, at most
 LOOKED = 40  # ends, of more some between,
 LOOKS = 1  # times as many steps, with second derivatives
 ELSEWHERE = 4e-3  # of the distance, below the cut, is another valley
@@ -225,7 +226,8 @@ def profile_intervals(
     for _ in range(ROUNDS):
         if not search.advance():
             break
-    if problem.runs <= FEW and search.lower_elsewhere():
+    unsure = problem.runs <= FEW and within_reach(problem, GRID) and condition_number(problem, u) > WEAK
+    if unsure and search.lower_elsewhere():
         for _ in range(ROUNDS):
             if not search.advance():
                 break

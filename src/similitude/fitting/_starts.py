@@ -17,7 +17,7 @@ from similitude.fitting._problem import Problem, _factors
 from similitude.fitting._solver import objective_at
 from similitude.laws._linear import affine_parts
 
-__all__ = ["Grid", "project", "projected_grid", "starting_rows"]
+__all__ = ["Grid", "project", "projected_grid", "starting_rows", "within_reach"]
 
 GRID = 150  # points of the projected grid, all nonlinear coordinates together
 LATTICE = 400  # starts tried where nothing can be projected out
@@ -60,7 +60,12 @@ def starting_rows(problem: Problem, start: Mapping[str, float | Sequence[float]]
 def _is_complete(problem: Problem, given: Mapping[str, tuple[float, ...]]) -> bool:
     """Whether a start is given for every coordinate of so many that a grid over them would be out of reach."""
     groups = problem.coordinates.groups
-    return 3 ** (len(groups) - len(problem.law.linear)) > MOST and all(any(n in given for n in g) for g in groups)
+    return not within_reach(problem) and all(any(n in given for n in g) for g in groups)
+
+
+def within_reach(problem: Problem, most: int = MOST) -> bool:
+    """Whether a grid over the coordinates in which the law is not linear has few enough points to be searched."""
+    return 3 ** (len(problem.coordinates.groups) - len(problem.law.linear)) <= most
 
 
 def _separated(u: np.ndarray, value: np.ndarray) -> np.ndarray:
