@@ -72,7 +72,7 @@ def numpy_loop(store: Path, every: int, turn: Turns) -> None:
 
 
 def lab_loop(store: Path, every: int, turn: Turns) -> None:
-    """The lab's own step on its smallest decoder, 33 thousand parameters, with the loss read at each."""
+    """The lab's own step on its smallest decoder, 33 thousand parameters, with loss and norm read at each."""
     from similitude.lab._process import prepare
 
     prepare()
@@ -98,9 +98,9 @@ def lab_loop(store: Path, every: int, turn: Turns) -> None:
         for step in range(turn.steps):
             tracked = turn()
             state, (loss, norm, _) = made.step(state, windows, 1e-3, 0.1, 0.0, step, key)
-            held = float(loss)
+            held, size = float(loss), float(norm)
             if tracked and step % every == 0:
-                log({"loss": held, "lr": 1e-3, "norm": float(norm), "seen": step * 1024.0}, step)
+                log({"loss": held, "lr": 1e-3, "norm": size, "seen": step * 1024.0}, step)
         turn()
 
 
