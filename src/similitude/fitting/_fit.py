@@ -339,7 +339,7 @@ class Fit(Estimate):
             from scipy.stats import t as student
 
             return student.cdf(value / half * self.curvature.multiple(SURE), self.curvature.freedom)
-        told = profile_levels(problem, u, self.curvature, family, np.zeros(len(places)), SURE)
+        told = profile_levels(problem, u, self.curvature, family, SURE)
         return 0.5 + 0.5 * np.sign(value) * told
 
     def error_of(self, target: Target_) -> float:

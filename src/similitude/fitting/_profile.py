@@ -51,7 +51,7 @@ GRID = 250  # points of the grid that starts come from, at most
 LOOKED = 40  # ends, of more some between,
 LOOKS = 1  # times as many steps, with second derivatives
 ELSEWHERE = 4e-3  # of the distance, below the cut, is another valley
-WALK = 0.68  # the level whose rise is the unit of a walk to a value,
+WALK = 0.68  # the level whose rise is the unit of a walk to zero,
 FIRST = 0.1  # of that rise's distance, where it begins,
 STRIDE = 2.0  # times the distance at each of its steps,
 NEAR = 0.01  # of the distance or a standard error, between what can be reached and what cannot,
@@ -223,27 +223,21 @@ def profile_intervals(
     if not len(targets):
         return np.empty((0, 2))
     search = _Ends(problem, u, curvature, targets, level)
-    for _ in range(ROUNDS):
-        if not search.advance():
-            break
+    search.run()
     unsure = problem.runs <= FEW and within_reach(problem, GRID) and condition_number(problem, u) > WEAK
     if unsure and search.lower_elsewhere():
-        for _ in range(ROUNDS):
-            if not search.advance():
-                break
+        search.run()
     return search.ends()
 
 
-def profile_levels(
-    problem: Problem, u: np.ndarray, curvature: Curvature, targets: Targets, values: np.ndarray, most: float
-) -> np.ndarray:
-    """The two-sided level (targets,) at which each target's profile interval ends at a value, up to `most`.
+def profile_levels(problem: Problem, u: np.ndarray, curvature: Curvature, targets: Targets, most: float) -> np.ndarray:
+    """The two-sided level (targets,) at which each target's profile interval ends at zero, up to `most`.
 
-    Where a value cannot be reached it is the level at the last distance that can: no interval that closes holds more.
+    Where zero cannot be reached it is the level at the last distance that can: no interval that closes holds more.
     """
     from scipy.stats import t as student
 
-    search = _Levels(problem, u, curvature, targets, np.asarray(values, float), most)
+    search = _Levels(problem, u, curvature, targets, most)
     while search.advance():
         pass
     search.share()
@@ -340,6 +334,12 @@ class _Ends(_Minima):
         self.open, self.doubted = ~np.isfinite(self.centre), np.zeros(count, bool)
         self.end = np.where(self.sure, self.centre + self.side * self.width, np.nan)
 
+    def run(self) -> None:
+        """Rounds until all is known, or there were enough."""
+        for _ in range(ROUNDS):
+            if not self.advance():
+                break
+
     def advance(self) -> bool:
         """One round: the constrained minimum at each trial distance, then a better one. False when all is known."""
         live = np.flatnonzero(np.isnan(self.end) & ~self.open)
@@ -418,11 +418,11 @@ class _Ends(_Minima):
 
 
 class _Levels(_Minima):
-    """How high each target's profile is at a value: a walk to it from the optimum."""
+    """How high each target's profile is at zero: a walk there from the optimum."""
 
-    def __init__(self, problem, u, curvature, targets, values, most):
+    def __init__(self, problem, u, curvature, targets, most):
         super().__init__(problem, u, curvature, targets, WALK, np.arange(len(targets)))
-        self.toward, self.distance = np.sign(values - self.centre), np.abs(values - self.centre)
+        self.toward, self.distance = -np.sign(self.centre), np.abs(self.centre)
         self.unit = curvature.multiple(WALK)
         self.most = curvature.multiple(most) / self.unit
         self.trial = np.minimum(self.distance, FIRST * self.unit * self.error)

@@ -18,12 +18,19 @@ MOST_METRICS = 100_000
 
 @dataclass(slots=True)
 class Collector:
-    """Four lists that grow to a chunk; `full` says when to take it, `take` gives it."""
+    """Four lists that grow to a chunk; `full` says when to take it, `take` gives it. `names` are those bounded."""
 
     metric: list[str] = field(default_factory=list)
     step: list[int | None] = field(default_factory=list)
     time: list[float | None] = field(default_factory=list)
     value: list[float] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+
+    def add_bounded(self, metric: str, step: int | None, time: float | None, value: float) -> None:
+        """One point, unless it is of one metric more than there may be."""
+        if metric in self.names or len(self.names) < MOST_METRICS:
+            self.names.add(metric)
+            self.add(metric, step, time, value)
 
     def add(self, metric: str, step: int | None, time: float | None, value: float) -> None:
         """One point; a step that has more than 64 bits is no step."""

@@ -40,9 +40,11 @@ def lines_of(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _together(block: bytes) -> list[Any] | None:
-    """The values of many whole lines, quickly; None where one is no record of JSON by the letter, or blank."""
+    """The values of many whole lines, quickly; None where one is blank, too long or no record of JSON by the letter."""
     import msgspec
 
+    if len(block) >= _LONGEST:
+        return None
     try:
         found = msgspec.json.Decoder().decode_lines(block)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -189,7 +189,7 @@ def console(claim: Claim) -> Iterator[LoggedRun]:
 
 
 def _points(path: Path, seen: _Seen) -> Iterator[pl.DataFrame]:
-    collector, metrics = Collector(), set[str]()
+    collector = Collector()
     block = _Block()
     with open(path, encoding="utf-8", errors="replace", newline="") as stream:
         for line in _lines(stream):
@@ -200,9 +200,7 @@ def _points(path: Path, seen: _Seen) -> Iterator[pl.DataFrame]:
             else:
                 step, time = block.mark or 0, block.time
             for name, value in pairs:
-                if name in metrics or len(metrics) < MOST_METRICS:
-                    metrics.add(name)
-                    collector.add(name, step, time, value)
+                collector.add_bounded(name, step, time, value)
             if collector.full:
                 yield from collector.take()
     yield from collector.take()

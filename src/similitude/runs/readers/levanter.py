@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from similitude._errors import DataError
 from similitude.runs._logged import LoggedRun, Scalar, flat
 
-from ._points import MOST_METRICS, Collector
+from ._points import Collector
 from ._reader import Claim, Place, reader
 from ._text import parse_json
 
@@ -93,15 +93,13 @@ def _when(head: bytes) -> float | None:
 
 
 def _points(path: Path) -> Iterator[pl.DataFrame]:
-    collector, metrics = Collector(), set[str]()
+    collector = Collector()
     for time, record in _records(path):
         step = record.get("step")
         if record.get("event") != "log" or type(step) is not int:
             continue
         for name, value in _numbers(record.get("metrics")):
-            if name in metrics or len(metrics) < MOST_METRICS:
-                metrics.add(name)
-                collector.add(name, step, time, value)
+            collector.add_bounded(name, step, time, value)
         if collector.full:
             yield from collector.take()
     yield from collector.take()
