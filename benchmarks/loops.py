@@ -1,7 +1,8 @@
 """Training loops whose tracking goes on and off by turns: `python loops.py lab|numpy|huggingface|lightning`.
 
-Further arguments: a folder, blocks, steps between two logs. Printed is JSON. Times are those of blocks of a few steps,
-of the thread that trains and by the wall. Needs only what the loop needs.
+Further arguments: a folder, blocks, steps between two logs, and `calls` to take the time of each call of the tracking.
+Printed is JSON. Times are those of blocks of a few steps, of the thread that trains and by the wall. Needs only what
+the loop needs.
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ WARM = 5  # blocks that are not counted
 
 
 class Turns:
-    """Told of each step: takes the time of blocks, says whether steps are tracked: off, on, on, off and so on."""
+    """Told of each step: takes the time of blocks, says whether steps are tracked: off, on, on, off and so on.
 
-    def __init__(self, blocks: int, clock: Callable[[], float] = time.thread_time) -> None:
-        self.clock = clock
+    With `calls` also the time of each call, which is a cost of its own: about that of the call.
+    """
+
+    def __init__(self, blocks: int, clock: Callable[[], float] = time.thread_time, *, calls: bool = False) -> None:
+        self.clock, self.calls = clock, calls
         self.steps = (blocks + WARM) * BLOCK
         self.blocks: list[list[float]] = []
         self.inside = 0.0  # seconds of the thread in calls of the tracking
@@ -41,7 +45,9 @@ class Turns:
         return self.tracked
 
     def timed(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The call, whose time counts as that of the tracking while steps are tracked."""
+        """The call; its time counts as that of the tracking while steps are tracked, where calls are looked at."""
+        if not self.calls:
+            return call
 
         def counted(*given: Any, **named: Any) -> Any:
             begun = time.thread_time()
@@ -204,10 +210,10 @@ def microseconds(store: Path, calls: int = 20_000) -> float:
     return taken / calls * 1e6
 
 
-def main(kind: str, folder: str, blocks: str, every: str) -> None:
+def main(kind: str, folder: str, blocks: str, every: str, *what: str) -> None:
     """The blocks, what the writing thread took, and what the store holds afterwards."""
     clock = time.process_time if kind == "lab" else time.thread_time
-    store, turn = Path(folder) / "similitude.db", Turns(int(blocks), clock)
+    store, turn = Path(folder) / "similitude.db", Turns(int(blocks), clock, calls=what == ("calls",))
     begun = time.process_time() - time.thread_time()
     LOOPS[kind](store, int(every), turn)
     others = time.process_time() - time.thread_time() - begun

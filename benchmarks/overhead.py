@@ -4,10 +4,11 @@ The lab's own step, a plain loop, the Hugging Face Trainer and Lightning's, of s
 in an environment made for them. Tracking goes on and off by turns, in blocks of 20 steps of one training. Printed is
 the median of the differences in percent with an interval of at least 90 %: of the processor time of the thread that
 trains, which other programs disturb least, and of wall time. "Calls" is what that thread spends in calls of the
-tracking, with little noise but without what they do to the rest, such as to caches. "Writing" is the processor time of
-all other threads, those of the library's own included, from the first import to the last write, in percent of the
-thread's time while it is tracked. A thread of JAX does the lab's work, so there all threads together are taken for the
-one that trains, the writing with them.
+tracking, with little noise but without what they do to the rest, such as to caches; it is found in a training of its
+own, of a quarter as many blocks, since to take the time of a call costs about as much as the call. "Writing" is the
+processor time of all other threads, those of the library's own included, from the first import to the last write, in
+percent of the thread's time while it is tracked. A thread of JAX does the lab's work, so there all threads together are
+taken for the one that trains, the writing with them.
 Then it is seen that the store has every step, and that a store that cannot be written is said once and harms nothing.
 """
 
@@ -46,10 +47,10 @@ print("trained", step)
 """
 
 
-def blocks_of(python: str | Path, kind: str, blocks: int, every: int) -> dict[str, Any]:
+def blocks_of(python: str | Path, kind: str, blocks: int, every: int, *what: str) -> dict[str, Any]:
     """What `loops.py` found in a process of its own; SystemExit where the store lacks a step."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [str(python), "-P", str(HERE / "loops.py"), kind, folder, str(blocks), str(every)]
+        command = [str(python), "-P", str(HERE / "loops.py"), kind, folder, str(blocks), str(every), *what]
         environ = {**os.environ, **dict.fromkeys(THREADS, "1")}
         ended = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environ)
     if ended.returncode:
@@ -105,19 +106,21 @@ def main() -> None:
     for kind in chosen.names or ("lab", "numpy", "huggingface", "lightning"):
         python = sys.executable if kind in ("lab", "numpy") else environment("overhead", ["-e", HERE.parent, *NEEDS])
         for every in (1, 10):
-            print(_line(kind, every, blocks_of(python, kind, chosen.blocks, every)), flush=True)
+            found = blocks_of(python, kind, chosen.blocks, every)
+            timed = blocks_of(python, kind, chosen.blocks // 4, every, "calls")
+            print(_line(kind, every, found, timed), flush=True)
     for what, line in broken():
         print(f"store in {what}: trained to the end; said once: {line}")
     print(f"the target is {TARGET} % at the most")
 
 
-def _line(kind: str, every: int, found: dict[str, Any]) -> str:
+def _line(kind: str, every: int, found: dict[str, Any], timed: dict[str, Any]) -> str:
     plain = [thread for tracked, thread, _ in found["blocks"] if not tracked]
-    tracked = sum(thread for tracked, thread, _ in found["blocks"] if tracked)
+    tracked, watched = (sum(thread for on, thread, _ in f["blocks"] if on) for f in (found, timed))
     cells = "".join(f"{'{:+.2f} ({:+.2f} to {:+.2f})'.format(*v):>26}" for v in overheads(found["blocks"]).values())
     label = "every step" if every == 1 else f"every {every}"
     writing = 100 * found["others"] / tracked
-    inside = 100 * found["inside"] / (tracked - found["inside"])
+    inside = 100 * timed["inside"] / (watched - timed["inside"])
     beside = "in thread" if kind == "lab" else f"{writing:.1f}"
     numbers = f"{cells}{inside:>10.2f}{beside:>12}{found['microseconds']:>10.1f}"
     return f"{kind:<13}{label:<12}{1000 * median(plain) / BLOCK:>9.2f}{numbers}"
