@@ -116,6 +116,14 @@ def test_missing_values_are_left_out_and_not_taken_for_zero():
     assert 4 not in fit.observed.rows
 
 
+def test_runs_without_an_input_are_counted_in_a_warning():
+    columns = {name: list(LADDER.column(name)) for name in ("N", "D", "loss")}
+    columns["D"][3] = columns["D"][8] = columns["N"][8] = None
+    fit = sim.fit(sim.laws.chinchilla, sim.read_runs(columns, check=False))
+    assert "2 of 20 runs are not used: no N in 1, no D in 2" in fit.warnings
+    assert not any("not used" in s for s in sim.fit(sim.laws.chinchilla, LADDER).warnings)
+
+
 def test_noise_that_changes_with_scale_needs_a_scale():
     law = sim.laws.formula_law("E + a/x^b + c/z^d", ("x", "z"))
     rng = np.random.default_rng(0)

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 import similitude as sim
+from similitude._errors import DataError
 from similitude.runs import LoggedRun, read_logs
 from similitude.runs._answers import Answer, read_answers, write_answers
 from similitude.runs._logged import points_of
 from similitude.runs._oddities import clock_jumps
 from similitude.runs._rows import rows_of
+from similitude.runs.store import Store
 
 
 def run(name="a", curves=None, config=None, final=None, kind="wandb", times=None):
@@ -124,6 +126,35 @@ def test_a_counter_of_zeros_counted_nothing_and_steps_stand_in_for_it():
     assert table.column("D").tolist() == [20 * 8 * 4 * 2 * 512]
     assert any("'num_input_tokens_seen' = 0 says that nothing was counted" in s for s in table.assumed)
     assert any("D = step x per_device_train_batch_size 8 x gradient_accumulation_steps 4" in s for s in table.assumed)
+
+
+def test_counts_of_several_conventions_are_not_mixed_and_runs_without_are_named():
+    losses = {"val_loss": [(1, 3.0)]}
+    logged = [run("a", losses, {"num_params": 5e6}), run("b", losses, {"num_params": 6e6})]
+    logged.append(run("c", losses, {"total_params": 7e6}))
+    table = one(*logged)
+    assert table.counts == "undeclared"
+    assert table.column("N").tolist() == pytest.approx([5e6, 6e6, math.nan], nan_ok=True)
+    (said,) = [s for s in table.assumed if s.startswith("N is left out")]
+    assert "it counts 'total', that of most runs 'undeclared'" in said
+    assert said.endswith("(c)")
+    told = one(*logged, counts="total")
+    assert (told.counts, told.column("N").tolist()) == ("total", [5e6, 6e6, 7e6])
+    assert not any("left out" in s for s in told.assumed)
+    with pytest.raises(DataError, match=r"logs: no run's N counts 'active'; expected one of: total$"):
+        one(logged[2], counts="active")
+
+
+def test_what_n_counts_is_said_when_a_store_is_read(tmp_path):
+    with Store(tmp_path / "a.db") as store:
+        losses = {"val_loss": [(1, 3.0)]}
+        shape = {"total_params": 7e6, "non_embedding_params": 5e6}
+        store.add(
+            [run("a", losses, shape), run("b", losses, shape | {"total_params": 9e6}), run("c", losses, {"N": 4e6})]
+        )
+    assert sim.read_runs(tmp_path / "a.db", counts="total").column("N").tolist() == [7e6, 9e6, 4e6]
+    without = sim.read_runs(tmp_path / "a.db", counts="without embeddings")
+    assert (without.counts, without.column("N").tolist()) == ("without embeddings", [5e6, 5e6, 4e6])
 
 
 def test_tokens_are_not_made_up_where_a_factor_is_missing():

@@ -286,6 +286,7 @@ def _open_sentence(name: str, side: str, fit: Fit) -> str:
 def warnings_of(fit: Fit) -> tuple[str, ...]:
     """One sentence for each thing a reader should know before using the fit."""
     out = list(_identifiability_sentences(fit))
+    out += _missing_sentences(fit)
     out += _sample_sentences(fit)
     out += _noise_sentences(fit)
     out += _uneven_sentences(fit)
@@ -297,6 +298,17 @@ def warnings_of(fit: Fit) -> tuple[str, ...]:
             "depends on it; say counts='total' or another when reading"
         )
     return tuple(out)
+
+
+def _missing_sentences(fit: Fit) -> list[str]:
+    """How many runs the fit could not use, and what they lack."""
+    runs = fit.runs.kept
+    if len(runs) == len(fit.observed):
+        return []
+    runs = runs.with_inputs(list(fit.law.inputs))
+    gaps = {name: int(np.isnan(runs.column(name)).sum()) for name in (*fit.law.inputs, runs.output)}
+    lacking = ", ".join(f"no {name} in {count}" for name, count in gaps.items() if count)
+    return [f"{len(runs) - len(fit.observed)} of {len(runs)} runs are not used: {lacking}"] if lacking else []
 
 
 def _sample_sentences(fit: Fit) -> list[str]:

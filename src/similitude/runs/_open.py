@@ -53,10 +53,13 @@ class Raw:
     logs: Runs | None = None  # the same as a table of runs, where it was read from logs
 
 
-def open_source(source: Any, name: str | None = None) -> Raw:
-    """Read whatever `source` is; DataError, one sentence, for anything that is no table."""
+def open_source(source: Any, name: str | None = None, counts: str | None = None) -> Raw:
+    """Read whatever `source` is; DataError, one sentence, for anything that is no table.
+
+    `counts` is what N of logs counts.
+    """
     if isinstance(source, (str, Path)):
-        return _open_path(str(source), name)
+        return _open_path(str(source), name, counts)
     if isinstance(source, Mapping):
         return _from_frame(_frame_of_arrays(source, name or "table"), name or "table")
     if isinstance(source, Sequence) and any(isinstance(row, Mapping) for row in source[:1] or [{}]):
@@ -66,14 +69,14 @@ def open_source(source: Any, name: str | None = None) -> Raw:
     return _from_frame(_frame_of_native(source, name or "data frame"), name or "data frame")
 
 
-def _open_path(path: str, name: str | None) -> Raw:
+def _open_path(path: str, name: str | None, counts: str | None) -> Raw:
     if path == "-":
         label = name or "standard input"
         return _from_stream(sys.stdin.buffer, label, "")
     label = name or Path(path).name
     try:
         if _is_log(Path(path)):
-            return _from_logs(Path(path), name or Path(path).resolve().name)
+            return _from_logs(Path(path), name or Path(path).resolve().name, counts)
         with open(path, "rb") as stream:
             return _from_stream(stream, label, Path(path).name.casefold())
     except FileNotFoundError:
@@ -91,7 +94,7 @@ def _is_log(path: Path) -> bool:
     return peek(path, 16) == SQLITE
 
 
-def _from_logs(path: Path, label: str) -> Raw:
+def _from_logs(path: Path, label: str, counts: str | None) -> Raw:
     """A store, or logs of any kind, as a table of their runs."""
     from ._answers import answers_in
     from ._hash import hash_frame
@@ -100,7 +103,8 @@ def _from_logs(path: Path, label: str) -> Raw:
     from .store import Store, is_store
 
     logged = Store(path, create=False).logged() if is_store(path) else read_logs(path).runs
-    rows = rows_of(logged, answers_in([path if path.is_dir() else path.parent]), source=label)
+    answers = answers_in([path if path.is_dir() else path.parent])
+    rows = rows_of(logged, answers, source=label, counts=counts)
     table = table_or_error(rows, label)
     notes = (*(f"left out {s}" for s in rows.left_out), *table.assumed)
     return Raw(table.frame, label, hash_frame(table.frame), "logs", notes, replace(table, assumed=notes))

@@ -111,7 +111,8 @@ def read_runs(
         if given or units or options != _Options():
             raise ArgumentError(f"{source.source} is already Runs; use its methods: rename, where, count, declare")
         return source
-    raw = open_source(source, name)
+    _refuse_unknown_counts(options)
+    raw = open_source(source, name, counts if counts != "undeclared" else None)
     if raw.logs is None:
         return _build(raw, given, dict(units or {}), options)
     if not (given or units) and options == _Options():
@@ -146,7 +147,6 @@ def _build(raw: Raw, given: dict[str, str], units: dict[str, str | Unit], option
     bound, output = _output(binding.columns)
     frame, original = _renamed(frame, bound)
     units = _units_by_column(units, original, frame.columns, output, raw.source)
-    _refuse_unknown_counts(options)
     table = Runs(
         frame.with_columns(guess_kind(s) for s in frame if s.name not in (*NUMERIC, output)),
         raw.source,

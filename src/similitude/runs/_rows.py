@@ -62,21 +62,28 @@ class _Row:
     metric: str = ""
     values: dict[str, Any] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+    lacks: list[str] = field(default_factory=list)
     counts: dict[str, float] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     number: str = ""
 
 
-def rows_of(runs: Iterable[LoggedRun], answers: Sequence[Answer] = (), *, source: str = "logs") -> Rows:
+def rows_of(
+    runs: Iterable[LoggedRun], answers: Sequence[Answer] = (), *, source: str = "logs", counts: str | None = None
+) -> Rows:
     """One row a run, with N, D, C, loss, step and what else the logs tell, each choice a sentence in `Runs.assumed`.
 
     The loss is a validation loss where the logs have one, its last value; else the mean of the last ten training
     losses. Units are nats a token and tokens unless names, or settings 'units.loss' and 'units.D', say otherwise. Runs
     whose loss has another unit than most, or a training loss where most have a validation loss, are left
     out with the reason. N is what was logged, else counted from the configuration; D what was logged, else steps times
-    batch times length where all are known. `answers` settle what logs leave open.
+    batch times length where all are known. `answers` settle what logs leave open. N counts what `counts` says, and so
+    do counts that are undeclared, else what most runs can be counted by; runs counted otherwise have no N, which is
+    said.
     """
     rows = [_Row(r, _curves(r), answer_of(r, answers)) for r in runs]
+    for row in rows if counts else ():
+        row.answer = replace(row.answer, counts=counts)
     left_out: list[str] = []
     rows = _with_loss(rows, left_out)
     if not rows:
@@ -88,7 +95,7 @@ def rows_of(runs: Iterable[LoggedRun], answers: Sequence[Answer] = (), *, source
         _rate(row)
         row.said += [o.says for o in oddities_of(row.run, row.curves)]
     opened = [Open(r.run.name, r.run.kind, tuple(r.missing), r.number) for r in rows]
-    return Rows(_table(rows, source), _once(left_out), questions(opened))
+    return Rows(_table(rows, source, counts), _once(left_out), questions(opened))
 
 
 def _once(sentences: Sequence[str]) -> tuple[str, ...]:
@@ -205,7 +212,7 @@ def _size(row: _Row) -> None:
     if shape is not None:
         row.counts |= {"total": shape.total, "without embeddings": shape.without_embeddings}
     for name, value in logged.items():
-        stated = row.answer.counts or COUNT_COLUMNS.get(fold(name.rpartition(".")[2]), "undeclared")
+        stated = COUNT_COLUMNS.get(fold(name.rpartition(".")[2])) or row.answer.counts or "undeclared"
         if stated == "undeclared" and (same := [c for c, v in row.counts.items() if v == value]):
             stated = same[0]
         row.counts.setdefault(stated, value)
@@ -266,7 +273,7 @@ def _derived_tokens(row: _Row) -> None:
         factors += [devices] if devices else []
     if not step or length is None or factors[0] is None:
         missing = [w for w, v in (("steps", step), ("a batch", factors[0]), ("a length", length)) if not v]
-        row.said.append(f"D is not known: the log has neither a count of tokens nor {' and '.join(missing)}")
+        row.lacks.append(f"D is not known: the log has neither a count of tokens nor {' and '.join(missing)}")
         if step:
             lacking = (("batch", factors[0]), ("length", length))
             row.missing += [name for name, value in lacking if not value]
@@ -308,14 +315,15 @@ def _rate(row: _Row) -> None:
 # -- the table ------------------------------------------------------------------------------------------------------
 
 
-def _table(rows: list[_Row], source: str) -> Runs:
+def _table(rows: list[_Row], source: str, counts: str | None) -> Runs:
     from ._read import read_runs
 
-    convention = _convention(rows)
+    convention = counts or _convention(rows)
     columns: dict[str, list[Any]] = {"run": _unique([r.run.name for r in rows]), "kind": [r.run.kind for r in rows]}
     for name in ("D", "C", "loss", "step", "decayed", "censored"):
         columns[name] = [r.values.get(name) for r in rows]
     columns["N"] = [r.counts.get(convention) for r in rows]
+    _say_what_has_no_size(rows, columns["N"], convention, source)
     columns["state"] = [r.run.state for r in rows]
     columns |= _settings(rows, columns)
     columns |= _scores(rows, columns)
@@ -344,6 +352,20 @@ def _convention(rows: list[_Row]) -> str:
     known = Counter(c for r in rows for c in r.counts)
     order = ("total", "without embeddings", "without embeddings and head", "active", "undeclared")
     return max(order, key=lambda c: (known[c], -order.index(c)))
+
+
+def _say_what_has_no_size(rows: list[_Row], sizes: list[float | None], convention: str, source: str) -> None:
+    """Say which runs have no N since theirs counts something else; DataError where that is so of all."""
+    others = [r for r, size in zip(rows, sizes, strict=True) if size is None and r.counts]
+    known = sorted({c for r in others for c in r.counts})
+    if others and all(size is None for size in sizes):
+        raise DataError(f"{source}: no run's N counts '{convention}'; expected one of: {', '.join(known)}")
+    for row in others:
+        held = " or ".join(map(repr, row.counts))
+        row.lacks.append(
+            f"N is left out: it counts {held}, that of most runs {convention!r}; say what N counts with counts, or in "
+            "similitude.toml"
+        )
 
 
 def _unique(names: list[str]) -> list[str]:
@@ -390,11 +412,11 @@ def _scores(rows: list[_Row], taken: Mapping[str, Any]) -> dict[str, list[Any]]:
 
 
 def _sentences(rows: list[_Row]) -> list[str]:
-    """What was assumed, each sentence once with the runs it is of."""
+    """What is missing and what was assumed, each sentence once with the runs it is of."""
     by: dict[str, list[str]] = {}
-    for row in rows:
-        for sentence in row.said:
-            by.setdefault(sentence, []).append(row.run.name)
+    told = [(s, row) for row in rows for s in row.lacks] + [(s, row) for row in rows for s in row.said]
+    for sentence, row in told:
+        by.setdefault(sentence, []).append(row.run.name)
     return [s if len(names) == len(rows) else f"{s} ({_listed(names)})" for s, names in by.items()]
 
 
