@@ -170,6 +170,8 @@ def test_what_is_not_of_that_layout_is_refused(tmp_path, text):
 
 def said_of(tmp_path, steps, names=("_step", "_runtime", "_timestamp")) -> str:
     columns = dict.fromkeys(names, steps) | {"loss": [4 / (s + 1) ** 0.5 for s in steps]}
+    if "_timestamp" in names:
+        columns["_timestamp"] = [1.7e9 + s for s in steps]
     pl.DataFrame(columns).write_csv(tmp_path / "history.csv")
     (run,) = sim.read_logs(tmp_path / "history.csv").runs
     assert run.curves().filter(pl.col("metric") == "loss").height == len(steps)
