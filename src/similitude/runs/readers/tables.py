@@ -43,13 +43,14 @@ _INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")  # columns of pandas t
 _PLAIN = re.compile(r"(-?\d+(\.\d*)?([eE][+-]?\d+)?)?")
 _GENERIC = re.compile(r"metrics|history|logs?|curves?|progress|results?|train(ing)?|scalars|losse?s?", re.IGNORECASE)
 _FLAT = frozenset((float, int, bool, type(None), str))
+_MODEL = "model_config.yaml"  # as litgpt calls it
 _EXPORT = re.compile(r"(.+) - (.+?)(__MIN|__MAX)?")
 
 
 def _sniff_lightning(place: Place) -> Iterator[Claim]:
     if "metrics.csv" in place.files and {"step", "epoch"} <= set(_header(place.head("metrics.csv"))):
-        beside = [n for n in ("hparams.yaml",) if n in place.files]
-        yield place.claim("metrics.csv", *beside)
+        beside = [place.path / n for n in ("hparams.yaml",) if n in place.files]
+        yield Claim((place.path / "metrics.csv", *(beside or _of_litgpt(place.path))))
 
 
 @reader(
@@ -59,12 +60,15 @@ def _sniff_lightning(place: Place) -> Iterator[Claim]:
     verified="lightning 2.6.6, litgpt 0.5.13",
 )
 def lightning(claim: Claim) -> Iterator[LoggedRun]:
-    """The logger's folder is the run; settings are the plain lines of hparams.yaml."""
-    path = claim.files[0]
+    """The logger's folder is the run; settings are the plain lines of hparams.yaml, or of what litgpt saved."""
+    path, *saved = claim.files
     folder = path.parent
     name = f"{_above(folder)}/{folder.name}" if folder.name.startswith("version_") else folder.name
     names = _header(_head(path))
-    config = dict(_yaml_lines(claim.files[1])) if len(claim.files) > 1 else {}
+    config: dict[str, Scalar] = {}
+    for file in saved:
+        prefix = "model_config." if file.name == _MODEL else ""
+        config |= {f"{prefix}{name}": value for name, value in _yaml_lines(file)}
     columns = _Columns.of(names, path.name)
     for frame in islice(_frames(path), 1 if columns.clock.column else 0):
         columns.time(frame)
@@ -79,11 +83,25 @@ def lightning(claim: Claim) -> Iterator[LoggedRun]:
     )
 
 
-def _above(folder: Path) -> str:
-    """What a folder of versions is in: the folder above it, or above the `logs/csv` that litgpt makes in each."""
+def _litgpt_folder(folder: Path) -> Path | None:
+    """The output folder in whose `logs/csv` litgpt has put a folder of a version; None where it is not so."""
     above = folder.absolute().parent
-    litgpt = above.parts[-2:] == ("logs", "csv") and above.parents[1].name
-    return litgpt or above.name
+    return above.parents[1] if above.parts[-2:] == ("logs", "csv") else None
+
+
+def _above(folder: Path) -> str:
+    """What a folder of versions is in."""
+    return (_litgpt_folder(folder) or folder.absolute().parent).name
+
+
+def _of_litgpt(folder: Path) -> list[Path]:
+    """The settings that litgpt saved with its last checkpoint, of training and of the model."""
+    out = _litgpt_folder(folder)
+    for checkpoint in () if out is None else (out / "final", *sorted(out.glob("step-*"), reverse=True)):
+        files = [checkpoint / name for name in ("hyperparameters.yaml", _MODEL)]
+        if all(f.is_file() and not f.is_symlink() for f in files) and not checkpoint.is_symlink():
+            return files
+    return []
 
 
 def _yaml_lines(path: Path) -> Iterator[tuple[str, Scalar]]:
