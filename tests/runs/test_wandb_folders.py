@@ -178,6 +178,21 @@ def said_of(tmp_path, steps, names=("_step", "_runtime", "_timestamp")) -> str:
     return " ".join(run.assumed)
 
 
+HISTORIES = Path(__file__).resolve().parent.parent / "golden/logs/wandb_history"
+
+
+@pytest.mark.parametrize("told", json.loads((HISTORIES / "values.json").read_text())["runs"], ids=lambda r: r["name"])
+def test_a_history_that_the_api_gave_has_its_times_and_says_where_it_is_sampled(told):
+    (run,) = (r for r in sim.read_logs(HISTORIES / "files").runs if r.name == told["name"])
+    times = run.curves()["time"]
+    if told["first and last"]:
+        assert [times.min(), times.max()] == pytest.approx(told["first and last"], abs=1e-6, rel=0)
+    else:
+        assert times.null_count() == len(times)
+    sampled = "it has 500 rows, as many as history() of Weights & Biases samples; scan_history() gives all"
+    assert run.assumed == ((sampled,) if told["name"].startswith("sampled") else ())
+
+
 @pytest.mark.parametrize(("rows", "samples"), [(2000, 300), (1234, 500), (10_000, 1700), (700, 480), (5000, 137)])
 def test_a_history_sampled_evenly_is_said(tmp_path, rows, samples):
     steps = np.linspace(0, rows - 1, samples).astype(int).tolist()

@@ -148,9 +148,9 @@ def _sniff(place: Place) -> Iterator[Claim]:
     "table",
     title="tables: CSV, TSV, JSON lines, Parquet",
     sniff=_sniff,
-    verified="pandas 3.1.1, polars 2.1.0, tensorboard 2.20.0",
+    verified="pandas 3.1.1, polars 2.1.0, tensorboard 2.20.0, wandb 0.31.0",
     whole=True,
-    unverified="MaxText, exports of Weights & Biases",
+    unverified="MaxText, charts of Weights & Biases",
 )
 def table(claim: Claim) -> Iterator[LoggedRun]:
     """Curves where there is a column of steps, else runs where there is a loss."""
