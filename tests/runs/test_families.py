@@ -11,7 +11,9 @@ from similitude._known_shapes import architectures
 from similitude.runs._families import counted
 from similitude.runs._logged import flat
 
-KEPT = json.loads((Path(__file__).parent.parent / "golden" / "logs" / "families" / "values.json").read_text())
+LOGS = Path(__file__).parent.parent / "golden" / "logs"
+KEPT = json.loads((LOGS / "families" / "values.json").read_text())
+LITGPT = json.loads((LOGS / "litgpt" / "values.json").read_text())
 
 
 @pytest.mark.parametrize("model", KEPT["models"], ids=lambda m: m["name"])
@@ -22,6 +24,24 @@ def test_parameters_are_those_of_the_library(model, prefix):
     assert found.total == model["total"]
     assert found.without_embeddings == model["without embeddings"]
     assert model["name"].split()[0] in found.says
+
+
+@pytest.mark.parametrize("model", LITGPT["models"], ids=lambda m: m["name"])
+@pytest.mark.parametrize("prefix", ["", "model_config."])
+def test_parameters_of_litgpts_own_models_are_those_of_the_library(model, prefix):
+    found = counted(flat(model["config"], prefix))
+    if model["config"]["latent_attention"]:
+        assert found is None
+    else:
+        assert found is not None
+        assert (found.total, found.without_embeddings) == (model["total"], model["without embeddings"])
+        assert "litgpt" in found.says
+
+
+def test_litgpts_vocabulary_is_the_padded_one_or_not_known():
+    config = LITGPT["models"][0]["config"]
+    assert config["padded_vocab_size"] > config["vocab_size"]
+    assert counted({k: v for k, v in flat(config).items() if k != "padded_vocab_size"}) is None
 
 
 @pytest.mark.parametrize(

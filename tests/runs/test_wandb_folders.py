@@ -170,10 +170,27 @@ def test_what_is_not_of_that_layout_is_refused(tmp_path, text):
 
 def said_of(tmp_path, steps, names=("_step", "_runtime", "_timestamp")) -> str:
     columns = dict.fromkeys(names, steps) | {"loss": [4 / (s + 1) ** 0.5 for s in steps]}
+    if "_timestamp" in names:
+        columns["_timestamp"] = [1.7e9 + s for s in steps]
     pl.DataFrame(columns).write_csv(tmp_path / "history.csv")
     (run,) = sim.read_logs(tmp_path / "history.csv").runs
     assert run.curves().filter(pl.col("metric") == "loss").height == len(steps)
     return " ".join(run.assumed)
+
+
+HISTORIES = Path(__file__).resolve().parent.parent / "golden/logs/wandb_history"
+
+
+@pytest.mark.parametrize("told", json.loads((HISTORIES / "values.json").read_text())["runs"], ids=lambda r: r["name"])
+def test_a_history_that_the_api_gave_has_its_times_and_says_where_it_is_sampled(told):
+    (run,) = (r for r in sim.read_logs(HISTORIES / "files").runs if r.name == told["name"])
+    times = run.curves()["time"]
+    if told["first and last"]:
+        assert [times.min(), times.max()] == pytest.approx(told["first and last"], abs=1e-6, rel=0)
+    else:
+        assert times.null_count() == len(times)
+    sampled = "it has 500 rows, as many as history() of Weights & Biases samples; scan_history() gives all"
+    assert run.assumed == ((sampled,) if told["name"].startswith("sampled") else ())
 
 
 @pytest.mark.parametrize(("rows", "samples"), [(2000, 300), (1234, 500), (10_000, 1700), (700, 480), (5000, 137)])

@@ -3,6 +3,9 @@
 # ///
 """Run folders of HELM: its test model and one of a plugin, on a scenario of its own and one of two splits in parts.
 
+One run is perturbed as HELM does it by a word in the run's name, one by two of its perturbations and one of the plugin,
+which does not change all questions.
+
 Taken out: the scenario states, which are large. In the names of folders "_" stands for ":", which not every disk takes.
 """
 
@@ -18,6 +21,7 @@ from pathlib import Path
 os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TOKENIZERS_PARALLELISM="false", HF_HOME="hub")
 from helm.benchmark.adaptation.scenario_state import ScenarioState
 from helm.benchmark.metrics.metric import PerInstanceStats, Stat
+from helm.benchmark.metrics.metric_name import MetricName
 from helm.benchmark.presentation.schema import MetricNameMatcher
 from helm.benchmark.presentation.summarize import get_unique_stat_by_matcher
 from helm.benchmark.run import build_parser, helm_run
@@ -28,8 +32,12 @@ out = Path(sys.argv[1])
 sys.path.insert(0, str(Path.cwd()))
 Path("tiny.py").write_text(
     '''import re
+from dataclasses import replace
 
 from helm.benchmark.adaptation.common_adapter_specs import get_generation_adapter_spec
+from helm.benchmark.augmentations.data_augmenter import DataAugmenterSpec
+from helm.benchmark.augmentations.perturbation import PerturbationSpec, TextPerturbation
+from helm.benchmark.augmentations.perturbation_description import PerturbationDescription
 from helm.benchmark.metrics.common_metric_specs import get_generic_metric_specs
 from helm.benchmark.metrics.evaluate_reference_metrics import exact_match
 from helm.benchmark.metrics.metric import Metric, MetricName, MetricSpec, Stat
@@ -87,6 +95,35 @@ def parts():
         metric_specs=[MetricSpec(class_name="tiny.PartsMetric"), *get_generic_metric_specs()],
         groups=["parts"],
     )
+
+
+class PastPerturbation(TextPerturbation):
+    """Asks of nine in the past."""
+
+    name = "past"
+
+    @property
+    def description(self):
+        return PerturbationDescription(name=self.name, fairness=True)
+
+    def perturb(self, text, rng):
+        return text.replace("Is 9", "Was 9")
+
+
+@run_spec_function("altered")
+def altered():
+    kinds = {
+        "helm.benchmark.augmentations.lowercase_perturbation.LowerCasePerturbation": {},
+        "helm.benchmark.augmentations.extra_space_perturbation.ExtraSpacePerturbation": {"num_spaces": 2},
+        "tiny.PastPerturbation": {},
+    }
+    augmented = DataAugmenterSpec(
+        perturbation_specs=[PerturbationSpec(class_name=name, args=args) for name, args in kinds.items()],
+        should_augment_eval_instances=True,
+        should_include_original_eval=True,
+        should_skip_unchanged_eval=True,
+    )
+    return replace(parts(), name="altered", data_augmenter_spec=augmented)
 '''
 )
 Path("prod_env").mkdir()
@@ -115,6 +152,7 @@ ENTRIES = [  # scenario, model, what is said beyond them, instances at most, tri
     ("simple_classification", "tiny/parity", "", 2, 1),
     ("parts", "tiny/parity", "data_augmentation=lower", 10, 2),
     ("parts", "simple/model1", "eval_split=valid", 10, 1),
+    ("altered", "tiny/parity", "", 10, 1),
 ]
 runs = []
 for scenario, model, more, instances, trials in ENTRIES:
@@ -140,6 +178,20 @@ for scenario, model, more, instances, trials in ENTRIES:
         stat = get_unique_stat_by_matcher(stats, MetricNameMatcher(name=name, split=split))
         if stat.count:
             final[f"{task}/{name}{ending[split]}"] = stat.mean
+    found: dict[tuple[str, str, str, str], Stat] = {}
+    for stat in stats:
+        if (kind := stat.name.perturbation) is not None:
+            key = stat.name.name, stat.name.split, kind.name, kind.computed_on
+            found.setdefault(key, Stat(MetricName(stat.name.name))).merge(stat)
+    kinds = [
+        s.name.perturbation for s in stats if s.name.perturbation and s.name.perturbation.computed_on == "perturbed"
+    ]
+    for (name, split, kind, on), stat in found.items():
+        if on == "worst":  # which is what HELM's own tables show; it has them where there was no such perturbation
+            matcher = MetricNameMatcher(name=name, split=split, perturbation_name=kind)
+            assert get_unique_stat_by_matcher(stats, matcher).mean == stat.mean
+        if stat.count and (kind not in ("robustness", "fairness") or any(getattr(k, kind) for k in kinds)):
+            final[f"{task}/{name}@{kind}.{on}{ending[split]}"] = stat.mean
     whole = {(r.instance.id, r.instance.split) for r in state.request_states if r.instance.perturbation is None}
     for split in {split for _, split in whole}:
         final[f"{task}/n{ending[split]}"] = float(sum(s == split for _, s in whole))

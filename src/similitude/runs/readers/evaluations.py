@@ -273,7 +273,12 @@ def _sniff_helm(place: Place) -> Iterator[Claim]:
 
 @reader("helm", title="HELM run folders", sniff=_sniff_helm, verified="crfm-helm 0.5.16")
 def helm(claim: Claim) -> Iterator[LoggedRun]:
-    """One scenario on one model, without perturbations; of splits other than test, scores are "task/metric,split"."""
+    """One scenario on one model; of splits other than test, scores are "task/metric,split".
+
+    What was perturbed is "task/metric@perturbation.worst", as HELM's tables have it, beside ".perturbed" and
+    ".original", the same items as they were; all seeds and kinds of one perturbation count alike. Scores of items are
+    of those that were not perturbed.
+    """
     spec_path, *more = claim.files
     if not more or more[0].name != "stats.json":
         raise DataError(f"{spec_path.parent.name} has no stats.json; the run did not end, or was copied in part")
@@ -285,7 +290,7 @@ def helm(claim: Claim) -> Iterator[LoggedRun]:
     model = _mapping(spec.get("adapter_spec")).get("model") or "a model"
     suite = spec_path.resolve().parent.parent.name  # a run of the same name in another suite is another run
     specs = {k: _mapping(spec.get(k)) for k in ("scenario_spec", "adapter_spec", "data_augmenter_spec")}
-    scores = {f"{task}/{n}": v for n, v in _helm_scores(stats).items()}
+    scores = {f"{task}/{n}": v for n, v in _helm_scores(_helm_meant(stats)).items()}
     counts = {f"{task}/{n}": v for n, v in _helm_counts(stats).items()}
     yield LoggedRun(
         kind="helm",
@@ -293,7 +298,7 @@ def helm(claim: Claim) -> Iterator[LoggedRun]:
         name=f"{model} on {task}",
         source=str(spec_path.parent),
         config=flat({"name": name, "groups": spec.get("groups"), **specs}),
-        final={**scores, **counts},
+        final={**counts, **scores},
         samples=_chunks(lambda: _helm_samples(more[1], task)) if more[1:] else None,
         state="finished",
         tags=(task,),
@@ -315,14 +320,32 @@ def _helm_task(name: str) -> str:
 
 
 def _helm_sums(stats: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, float, float]]:
-    """Metric, with its split where that is not test, sum and count of what was not perturbed."""
+    """Metric, with its perturbation and its split where that is not test, sum and count."""
     for stat in stats:
         name = _mapping(stat.get("name"))
         count, total = number(stat.get("count")), number(stat.get("sum"))
-        if "name" not in name or name.get("perturbation") or count is None or total is None or not count > 0:
+        if "name" not in name or count is None or total is None or not count > 0:
             continue
-        split = name.get("split")
-        yield f"{name['name']}{'' if split in (None, 'test') else f',{split}'}", total, count
+        split, kind = name.get("split"), ""
+        if altered := name.get("perturbation"):
+            called, on = (_mapping(altered).get(key) for key in ("name", "computed_on"))
+            if not (isinstance(called, str) and isinstance(on, str)):
+                continue
+            kind = f"@{called}.{on}"
+        yield f"{name['name']}{kind}{'' if split in (None, 'test') else f',{split}'}", total, count
+
+
+def _helm_meant(stats: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Statistics, those without perturbation first; less the worst of all perturbations of a kind where none is of it.
+
+    HELM writes that for every run: it is the score without perturbation once more.
+    """
+    altered = [_mapping(s.get("name")).get("perturbation") for s in stats]
+    kinds = [(_mapping(a).get("name"), _mapping(a)) for a in altered]
+    made = {k for k in ("robustness", "fairness") for name, kind in kinds if kind.get(k) is True and name != k}
+    none = [k for k in ("robustness", "fairness") if k not in made]
+    kept = [(bool(a), s) for s, a, (name, _) in zip(stats, altered, kinds, strict=True) if name not in none]
+    return [s for _, s in sorted(kept, key=lambda found: found[0])]
 
 
 def _helm_scores(stats: Iterable[Mapping[str, Any]]) -> dict[str, float]:

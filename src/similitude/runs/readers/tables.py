@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from similitude.runs._logged import LoggedRun, Scalar, flat
 from similitude.runs._meanings import loss_metrics
 from similitude.runs._roles import COUNT_COLUMNS, fold
 
+from ._cells import Clock, is_odd, label_of, number_of
 from ._kept import Kept, kept
 from ._points import MOST_METRICS
 from ._reader import Claim, Place, reader
@@ -41,13 +43,14 @@ _INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")  # columns of pandas t
 _PLAIN = re.compile(r"(-?\d+(\.\d*)?([eE][+-]?\d+)?)?")
 _GENERIC = re.compile(r"metrics|history|logs?|curves?|progress|results?|train(ing)?|scalars|losse?s?", re.IGNORECASE)
 _FLAT = frozenset((float, int, bool, type(None), str))
+_MODEL = "model_config.yaml"  # as litgpt calls it
 _EXPORT = re.compile(r"(.+) - (.+?)(__MIN|__MAX)?")
 
 
 def _sniff_lightning(place: Place) -> Iterator[Claim]:
     if "metrics.csv" in place.files and {"step", "epoch"} <= set(_header(place.head("metrics.csv"))):
-        beside = [n for n in ("hparams.yaml",) if n in place.files]
-        yield place.claim("metrics.csv", *beside)
+        beside = [place.path / n for n in ("hparams.yaml",) if n in place.files]
+        yield Claim((place.path / "metrics.csv", *(beside or _of_litgpt(place.path))))
 
 
 @reader(
@@ -57,27 +60,48 @@ def _sniff_lightning(place: Place) -> Iterator[Claim]:
     verified="lightning 2.6.6, litgpt 0.5.13",
 )
 def lightning(claim: Claim) -> Iterator[LoggedRun]:
-    """The logger's folder is the run; settings are the plain lines of hparams.yaml."""
-    path = claim.files[0]
+    """The logger's folder is the run; settings are the plain lines of hparams.yaml, or of what litgpt saved."""
+    path, *saved = claim.files
     folder = path.parent
     name = f"{_above(folder)}/{folder.name}" if folder.name.startswith("version_") else folder.name
     names = _header(_head(path))
-    config = dict(_yaml_lines(claim.files[1])) if len(claim.files) > 1 else {}
+    config: dict[str, Scalar] = {}
+    for file in saved:
+        prefix = "model_config." if file.name == _MODEL else ""
+        config |= {f"{prefix}{name}": value for name, value in _yaml_lines(file)}
+    columns = _Columns.of(names, path.name)
+    for frame in islice(_frames(path), 1 if columns.clock.column else 0):
+        columns.time(frame)
     yield LoggedRun(
         kind="lightning",
         key=f"lightning:{name}:{_head(path)[:400]!r}",
         name=name,
         source=str(path),
         config=config,
-        points=_curve_reader(path, _Columns.of(names, path.name), None),
+        points=_curve_reader(path, columns, None),
+        assumed=columns.clock.said,
     )
 
 
-def _above(folder: Path) -> str:
-    """What a folder of versions is in: the folder above it, or above the `logs/csv` that litgpt makes in each."""
+def _litgpt_folder(folder: Path) -> Path | None:
+    """The output folder in whose `logs/csv` litgpt has put a folder of a version; None where it is not so."""
     above = folder.absolute().parent
-    litgpt = above.parts[-2:] == ("logs", "csv") and above.parents[1].name
-    return litgpt or above.name
+    return above.parents[1] if above.parts[-2:] == ("logs", "csv") else None
+
+
+def _above(folder: Path) -> str:
+    """What a folder of versions is in."""
+    return (_litgpt_folder(folder) or folder.absolute().parent).name
+
+
+def _of_litgpt(folder: Path) -> list[Path]:
+    """The settings that litgpt saved with its last checkpoint, of training and of the model."""
+    out = _litgpt_folder(folder)
+    for checkpoint in () if out is None else (out / "final", *sorted(out.glob("step-*"), reverse=True)):
+        files = [checkpoint / name for name in ("hyperparameters.yaml", _MODEL)]
+        if all(f.is_file() and not f.is_symlink() for f in files) and not checkpoint.is_symlink():
+            return files
+    return []
 
 
 def _yaml_lines(path: Path) -> Iterator[tuple[str, Scalar]]:
@@ -124,9 +148,9 @@ def _sniff(place: Place) -> Iterator[Claim]:
     "table",
     title="tables: CSV, TSV, JSON lines, Parquet",
     sniff=_sniff,
-    verified="pandas 3.1.1, polars 2.1.0, tensorboard 2.20.0",
+    verified="pandas 3.1.1, polars 2.1.0, tensorboard 2.20.0, wandb 0.31.0",
     whole=True,
-    unverified="MaxText, exports of Weights & Biases",
+    unverified="MaxText, charts of Weights & Biases",
 )
 def table(claim: Claim) -> Iterator[LoggedRun]:
     """Curves where there is a column of steps, else runs where there is a loss."""
@@ -197,7 +221,7 @@ def _of_tensorboard(path: Path, names: Sequence[str], frames: Callable[[], Itera
     columns = _Columns(by["step"], by["wall_time"], {by["value"]: metric}, path.name)
     again = _curve_reader(path, columns, None)
     points = kept((p for frame in frames() for p in _points(frame, columns)), again)
-    return _run(path, run.removeprefix("run-") or path.stem, points)
+    return _run(path, run.removeprefix("run-") or path.stem, points, columns.clock.said)
 
 
 def _of_wandb(
@@ -233,7 +257,7 @@ def _curves(path: Path, names: Sequence[str], frames: Callable[[], Iterator[pl.D
             for points in _points(frame, columns):
                 found[""].add(points)
         elif by in frame.columns:
-            for run in frame.select(_label(frame, by)).to_series().drop_nulls().unique(maintain_order=True):
+            for run in frame.select(label_of(frame, by)).to_series().drop_nulls().unique(maintain_order=True):
                 if run not in found:
                     found[run] = Kept(_curve_reader(path, columns, (by, run)))
             if len(found) > 10_000:
@@ -244,7 +268,7 @@ def _curves(path: Path, names: Sequence[str], frames: Callable[[], Iterator[pl.D
                         found[run].add(part)
     said = tuple(filter(None, (_sampled(rows, steps.found, names),))) if "_step" in names else ()
     for run, points in found.items():
-        yield _run(path, run or _name(path), points, said)
+        yield _run(path, run or _name(path), points, (*said, *columns.clock.said))
 
 
 class _Steps:
@@ -257,10 +281,10 @@ class _Steps:
         """Those of the next piece."""
         import polars as pl
 
-        if self.found is None or "_step" not in frame.columns or _is_odd(frame.schema["_step"]):
+        if self.found is None or "_step" not in frame.columns or is_odd(frame.schema["_step"]):
             self.found = None
             return
-        numbers = frame.select(_number("_step", frame.schema["_step"])).to_series()
+        numbers = frame.select(number_of("_step", frame.schema["_step"])).to_series()
         whole = numbers.cast(pl.Int64, strict=False)
         kept = not (whole.null_count() or (whole != numbers).any()) and len(self.found) + len(whole) <= MOST
         self.found = [*self.found, *whole.to_list()] if kept else None
@@ -306,7 +330,14 @@ class _Columns:
     """Which column is the step, which the time, which are metrics and what they are called."""
 
     def __init__(self, step: str, time: str | None, metrics: Mapping[str, str], where: str) -> None:
-        self.step, self.time, self.metrics, self.where = step, time, dict(metrics), where
+        self.step, self.clock, self.metrics, self.where = step, Clock(time), dict(metrics), where
+
+    def time(self, frame: pl.DataFrame) -> pl.Expr:
+        """The times of a piece; what turns out to count something else becomes a metric."""
+        found = self.clock.times(frame)
+        if self.clock.column is not None and self.clock.is_none:
+            self.metrics.setdefault(self.clock.column, self.clock.column)
+        return found
 
     @classmethod
     def of(cls, names: Sequence[str], where: str) -> _Columns:
@@ -329,7 +360,7 @@ def _curve_reader(path: Path, columns: _Columns, only: tuple[str, str] | None) -
             if only is not None:
                 if only[0] not in frame.columns:
                     continue
-                frame = frame.filter(_label(frame, only[0]) == only[1])
+                frame = frame.filter(label_of(frame, only[0]) == only[1])
             yield from _points(frame, columns)
 
     return chunks
@@ -342,13 +373,13 @@ def _points(frame: pl.DataFrame, columns: _Columns, by: str | None = None) -> It
     """
     import polars as pl
 
-    held = {c: t for c, t in frame.schema.items() if not _is_odd(t)}
+    held = {c: t for c, t in frame.schema.items() if not is_odd(t)}
     if columns.step not in held:
         return
-    step = _number(columns.step, held[columns.step]).round(0).cast(pl.Int64, strict=False).alias("step")
-    time = pl.lit(None, pl.Float64) if columns.time not in held else _number(columns.time, held[columns.time])
-    label = [] if by is None else [_label(frame, by).alias("run")]
-    index = frame.select(step, time.cast(pl.Float64).alias("time"), *label)
+    step = number_of(columns.step, held[columns.step]).round(0).cast(pl.Int64, strict=False).alias("step")
+    time = columns.time(frame)
+    label = [] if by is None else [label_of(frame, by).alias("run")]
+    index = frame.select(step, time.alias("time"), *label)
     there = {c: m for c, m in columns.metrics.items() if c in held}
     numbers = [c for c in there if held[c].is_numeric()]
     words = [c for c in there if not held[c].is_numeric()]
@@ -359,39 +390,10 @@ def _points(frame: pl.DataFrame, columns: _Columns, by: str | None = None) -> It
         places = {n: f"{i}" for i, n in enumerate(names)}  # columns of any name can stand beside those of the index
         wide = index.hstack(frame.select(pl.col(names).cast(kind, strict=False)).rename(places))
         long = wide.unpivot(index=index.columns, variable_name="metric", value_name="value").drop_nulls("value")
-        long = long.with_columns(_number("value", kind()).alias("value")).drop_nulls("value")
+        long = long.with_columns(number_of("value", kind()).alias("value")).drop_nulls("value")
         if long.height:
             called = pl.col("metric").replace_strict({places[n]: there[n] for n in names}, return_dtype=pl.String)
             yield long.select(called, "step", "time", "value", *(["run"] if by is not None else []))
-
-
-def _is_odd(kind: pl.DataType) -> bool:
-    """Whether a column holds lists, objects or bytes, which are no numbers and no words."""
-    import polars as pl
-
-    return kind.is_nested() or kind in (pl.Binary, pl.Object)
-
-
-def _label(frame: pl.DataFrame, column: str) -> pl.Expr:
-    """A column as names of runs."""
-    import polars as pl
-
-    return pl.lit(None, pl.String) if _is_odd(frame.schema[column]) else pl.col(column).cast(pl.String, strict=False)
-
-
-_ODD = {"nan": "NaN", "inf": "inf", "infinity": "inf", "-inf": "-inf", "-infinity": "-inf"}
-
-
-def _number(column: str, kind: pl.DataType) -> pl.Expr:
-    """A column as numbers: numbers as they are, text as it is written, null for words."""
-    import polars as pl
-
-    if kind.is_numeric():
-        return pl.col(column).cast(pl.Float64)
-    given = pl.col(column).cast(pl.String, strict=False).str.strip_chars()
-    word = given.str.to_lowercase()
-    odd = pl.when(word.is_in(list(_ODD))).then(word.replace_strict(_ODD, default=None)).otherwise(given)
-    return odd.cast(pl.Float64, strict=False)
 
 
 # -- reading a file in pieces ---------------------------------------------------------------------------------------
