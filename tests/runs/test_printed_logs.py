@@ -304,3 +304,8 @@ def test_of_maxtext_file_what_is_written_within_an_evaluation_is_not_read_and_wh
     (said,) = run.assumed
     assert "only what came after the last" in said
     assert "2 means" in said
+
+
+def test_lines_of_nothing_but_a_colour_are_passed_over(tmp_path):
+    _, points, _ = read_one(tmp_path, "step 1: loss 5.5\n\x1b[0m\nstep 2: loss 4.5\n")
+    assert points == {("loss", 1): 5.5, ("loss", 2): 4.5}

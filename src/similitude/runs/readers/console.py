@@ -44,6 +44,7 @@ _PAIR = re.compile(
 )
 _LINE = re.compile(rf"^\s+(\S[^=]*?)=({_NUMBER})([KMBTPE]?)\s*$")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?)")
+_TELLING = re.compile("[Pp]aram|batch|tokens per|FLOPs|Model config|Overriding")  # in all lines that tell of the run
 _COUNT = r"(\d[\d,]{0,17})"
 _PARAMETERS = re.compile(
     r"(?:size: (?=[\d,]+(?: total)? param)|(?:number (?:of )?|total )parameters:?\s+|\bparameters:\s*)"
@@ -116,7 +117,7 @@ _BLOCKS = {
     "QWEN3": "qwen3",
 }  # MaxText's name of a family
 _OF_EVALUATION = re.compile(r"(?:^|[\s\]|])(?:eval|val|test)\w*(?: \w+){0,3} ?$", re.IGNORECASE)
-_WITHIN = re.compile(r"Completed eval step: ")  # MaxText: means of a part of an evaluation, by its own steps
+_WITHIN = "Completed eval step: "  # MaxText: means of a part of an evaluation, by its own steps
 _UNSTEPPED = re.compile(rf"^(?:(val loss)|(HellaSwag): \d+/\d+ =) ({_NUMBER})$")  # llm.c: the step comes after it
 _BARE = re.compile(rf"\|\s{{0,20}}\(?({_NUMBER})%?\s{{1,4}}([A-Za-z][\w/ ]{{0,30}}?)\)?\s{{0,20}}(?=\||$)")
 _DAY = re.compile(r"^[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \d]\d) (\d\d:\d\d:\d\d) (\d{4})\s*$")  # of nvidia-smi
@@ -163,7 +164,7 @@ def _counts(line: str) -> bool:
 def _stepped(line: str) -> re.Match[str] | None:
     """Where a line names a step; not in a comment of a program that was printed."""
     found = _STEP.search(line)
-    return None if found is None or "#" in line[: found.start()] or _WITHIN.search(line) else found
+    return None if found is None or "#" in line[: found.start()] or _WITHIN in line else found
 
 
 @dataclass(slots=True)
@@ -320,9 +321,10 @@ def _points(path: Path, seen: _Seen) -> Iterator[pl.DataFrame]:
             time = _when(line, seen)
             pairs = block.read(line, time, seen)
             if pairs is None:
-                for step, name, value in _read(line, seen):
-                    collector.add_bounded(name, step, time, value)
+                for step, named in _read(line, seen):
                     seen.timed = time is not None
+                    for name, value in named:
+                        collector.add_bounded(name, step, time, value)
             else:
                 for name, value in pairs:
                     collector.add_bounded(name, block.mark or 0, block.time, value)
@@ -342,32 +344,34 @@ def _lines(stream: IO[str]) -> Iterator[str]:
                 yield _COLOUR.sub("", line[:_LONGEST]).rstrip("\n")
 
 
-def _read(line: str, seen: _Seen) -> Iterator[tuple[int, str, float]]:
-    """The points of a line: a step, and pairs of name and number."""
+def _read(line: str, seen: _Seen) -> list[tuple[int, list[tuple[str, float]]]]:
+    """The steps of which a line tells, mostly one or none, with pairs of name and number."""
     short = _SHORT.match(line)
     found = short or _stepped(line)
-    if not short and not line.lstrip().startswith("#"):
+    if (seen.listing or line.startswith("|") or _TELLING.search(line)) and not line.lstrip().startswith("#"):
         _told(line, seen)
     if found is None:
         if (alone := _UNSTEPPED.match(line)) is not None and len(seen.waiting) < _MOST_WAITING:
             seen.waiting.append((alone[1] or alone[2], _value(alone[3])))
-        return
+        return []
     step = int(found[1] if short else found[2])
     rest = line[found.end() :]
     held = "" if short else "validation" if found[1] else "eval" if _OF_EVALUATION.search(line[: found.start()]) else ""
     if not short:
         _planned(found[3], seen)
     pairs = [(_named(m[1], held), _value(m[2])) for m in _PAIR.finditer(re.sub(r"\(([^()]*%)\)", " ", rest))]
-    pairs += [(_named(m[2], held), _value(m[1])) for m in _BARE.finditer(rest)]
+    if "|" in rest:
+        pairs += [(_named(m[2], held), _value(m[1])) for m in _BARE.finditer(rest)]
     pairs = [(n, v) for n, v in pairs if n]
     if not pairs:
-        return
+        return []
     _moved(step, seen)
     if not held:  # llm.c counts from 1 where it tells how many steps there are, from 0 where it does not
         seen.ahead = 1 if short or not found[3] else 0
-        yield from ((step - (1 - seen.ahead), name, value) for name, value in seen.waiting)
-        seen.waiting.clear()
-    yield from ((step, name, value) for name, value in pairs)
+        if seen.waiting:
+            before, seen.waiting = seen.waiting, []
+            return [(step - 1 + seen.ahead, before), (step, pairs)]
+    return [(step, pairs)]
 
 
 def _told(line: str, seen: _Seen) -> None:
