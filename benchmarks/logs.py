@@ -58,7 +58,7 @@ def least(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def compare(kind: str, peer: str, points: int, repeats: int, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Ours and theirs on one log; SystemExit where what they read is not the same."""
     script = HERE / "peers" / f"{peer}.py"
-    python = environment(f"peer-{peer}", needs(script))
+    python = environment(f"peer-{peer}", *needs(script))
     child(python, "write", script, kind, folder, str(points // SHARE.get(kind, 1)))
     ours, theirs = (
         least([child(p, "read", s, kind, folder) for _ in range(repeats)])

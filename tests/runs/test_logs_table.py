@@ -157,6 +157,37 @@ def test_what_n_counts_is_said_when_a_store_is_read(tmp_path):
     assert (without.counts, without.column("N").tolist()) == ("without embeddings", [5e6, 5e6, 4e6])
 
 
+def test_tokens_of_a_step_go_before_what_they_are_made_of_and_answers_before_both():
+    settings = {"tokens_per_step": 1536, "micro_batch_size": 4, "seq_len": 64}
+    logged = run(curves={"val_loss": [(10, 3.5)]}, config=settings)
+    table = one(logged)
+    assert table.column("D").tolist() == [15_360]
+    assert "D = step x tokens_per_step 1536" in table.assumed
+    assert one(logged, answers=[Answer("a", batch=2)]).column("D").tolist() == [10 * 2 * 64]
+
+
+@pytest.mark.parametrize(("whole", "tokens"), [(16_384, 163_840), (32, 10 * 32 * 256)])
+def test_a_whole_batch_in_tokens_is_not_multiplied_by_the_length_again(whole, tokens):
+    settings = {"total_batch_size": whole, "device_batch_size": 16, "max_seq_len": 256}
+    assert one(run(curves={"val_loss": [(10, 3.5)]}, config=settings)).column("D").tolist() == [tokens]
+
+
+def test_tokens_counted_step_by_step_are_added_up_to_the_step_of_the_loss():
+    each = [(0, 60.0), (1, 64.0), (2, 50.0), (3, 64.0)]
+    table = one(run(curves={"learning/total_weights": each, "eval/avg_loss": [(2, 3.5)]}))
+    assert table.column("D").tolist() == [174]
+    part = one(run(curves={"learning/total_weights": [(8, 64.0), (9, 64.0)], "eval/avg_loss": [(9, 3.5)]}))
+    assert part.column("D").tolist() == [640]
+    assert any("as steps count from 0" in s for s in part.assumed)
+    uneven = one(run(curves={"learning/total_weights": [(8, 60.0), (9, 64.0)], "eval/avg_loss": [(9, 3.5)]}))
+    assert "D" not in uneven.names
+
+
+def test_tokens_of_a_device_are_not_all_tokens():
+    table = one(run(curves={"perf/per_device_tokens": [(0, 64.0), (9, 64.0)], "eval/avg_loss": [(9, 3.5)]}))
+    assert "D" not in table.names
+
+
 def test_tokens_are_not_made_up_where_a_factor_is_missing():
     table = one(run(curves={"eval_loss": [(20, 3.0)]}, config={"batch_size": 8}))
     assert "D" not in table.names

@@ -16,6 +16,7 @@ __all__ = [
     "parameter_settings",
     "rate_metric",
     "setting",
+    "step_tokens",
     "token_metrics",
     "unit_of",
 ]
@@ -38,9 +39,11 @@ _TOKENS = (
     "tokens_trained",
     "throughput_total_tokens",
 )
-_NO_TOKENS = re.compile(r"(^|_)(adapter|prompt|completion|output|new|generated|perplexity)(_|$)")  # of evaluations
+_NO_TOKENS = re.compile(r"(^|_)(per|adapter|prompt|completion|output|new|generated|perplexity)(_|$)")  # of evaluations
 _PARAMETERS = [*(n for n, tier in ROLES["N"].tiers.items() if n not in ("model_size", "size")), *COUNT_COLUMNS]
+_STEP_TOKENS = "learning_total_weights"  # MaxText: the tokens of one step that its loss is of
 _SETTINGS = {
+    "tokens": "tokens_per_step tokens_per_iteration tokens_per_iter",
     "batch": "global_batch_size total_batch_size effective_batch_size global_train_batch_size",
     "one_batch": "per_device_train_batch_size device_batch_size micro_batch_size train_batch_size batch_size",
     "accumulation": "gradient_accumulation_steps grad_accum_steps accumulate_grad_batches gradient_accumulation",
@@ -105,6 +108,11 @@ def token_metrics(names: Iterable[str]) -> list[str]:
         if not _NO_TOKENS.search(fold(n))
     }
     return sorted((n for n, place in known.items() if place is not None), key=lambda n: (known[n], len(n)))
+
+
+def step_tokens(names: Iterable[str]) -> str | None:
+    """The metric that counts the tokens of each step, as MaxText logs it; None where there is none."""
+    return next((n for n in names if fold(n) == _STEP_TOKENS), None)
 
 
 def is_placeholder_counter(name: str) -> bool:

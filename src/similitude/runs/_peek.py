@@ -1,4 +1,4 @@
-"""The first bytes of a file, looked at so that no database loses its locks.
+"""The first and the last bytes of a file, looked at so that no database loses its locks.
 
 A process that closes a file loses all locks it has on it, whichever handle it closes: so POSIX has it. Were a database
 that this process has open in SQLite opened, read and closed as plain bytes beside, another process could take it for
@@ -7,10 +7,11 @@ one that nobody uses, and remove the log in which our transactions are. A databa
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
-__all__ = ["SQLITE", "in_use", "peek", "peeking"]
+__all__ = ["SQLITE", "in_use", "peek", "peek_end", "peeking"]
 
 SQLITE = b"SQLite format 3\x00"
 peeking = threading.RLock()  # held while a store is opened, too: its locks are there before its log is
@@ -27,4 +28,17 @@ def peek(path: Path, size: int) -> bytes:
         if in_use(path):
             return SQLITE[:size]
         with open(path, "rb") as stream:
+            return stream.read(size)
+
+
+def peek_end(path: Path, size: int) -> bytes:
+    """The last bytes of a file that is longer than that; nothing of a shorter one, which `peek` sees whole."""
+    with peeking:
+        if in_use(path):
+            return b""
+        with open(path, "rb") as stream:
+            end = stream.seek(0, os.SEEK_END)
+            if end <= size:
+                return b""
+            stream.seek(end - size)
             return stream.read(size)

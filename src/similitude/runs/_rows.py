@@ -22,6 +22,7 @@ from ._meanings import (
     parameter_settings,
     rate_metric,
     setting,
+    step_tokens,
     token_metrics,
     unit_of,
 )
@@ -77,9 +78,9 @@ def rows_of(
     losses. Units are nats a token and tokens unless names, or settings 'units.loss' and 'units.D', say otherwise. Runs
     whose loss has another unit than most, or a training loss where most have a validation loss, are left
     out with the reason. N is what was logged, else counted from the configuration; D what was logged, else steps times
-    batch times length where all are known. `answers` settle what logs leave open. N counts what `counts` says, and so
-    do counts that are undeclared, else what most runs can be counted by; runs counted otherwise have no N, which is
-    said.
+    tokens a step, or batch times length, where they are known. `answers` settle what logs leave open. N counts what
+    `counts` says, and so do counts that are undeclared, else what most runs can be counted by; runs counted otherwise
+    have no N, which is said.
     """
     rows = [_Row(r, _curves(r), answer_of(r, answers)) for r in runs]
     for row in rows if counts else ():
@@ -131,7 +132,8 @@ def _curves(run: LoggedRun) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def _matters(name: str) -> bool:
     validation, training = loss_metrics([name])
-    return bool(validation or training or token_metrics([name]) or rate_metric([name]) or parameter_settings({name: 1}))
+    counts = token_metrics([name]) or step_tokens([name]) or parameter_settings({name: 1})
+    return bool(validation or training or counts or rate_metric([name]))
 
 
 # -- loss -----------------------------------------------------------------------------------------------------------
@@ -260,11 +262,35 @@ def _tokens(row: _Row) -> None:
             row.values["D"] = number
             row.said.append(f"D is the setting '{name}'")
             return
-    _derived_tokens(row)
+    if not _summed_tokens(row):
+        _derived_tokens(row)
+
+
+def _summed_tokens(row: _Row) -> bool:
+    """D as the sum of the tokens of each step, counted from 0, up to that of the loss; False where it is not known."""
+    name, step = step_tokens(row.curves), row.values.get("step")
+    if name is None or step is None:
+        return False
+    at, each = row.curves[name]
+    upto = at <= step
+    if np.array_equal(at[upto], np.arange(step + 1)) and np.isfinite(each[upto]).all():
+        found, says = float(each[upto].sum()), f"D is the sum of '{name}' up to the step of the loss"
+    elif len(each) and np.ptp(each) == 0:
+        found, says = (step + 1.0) * float(each[0]), f"D = (step + 1) x '{name}' {each[0]:g}, as steps count from 0"
+    else:
+        return False
+    row.values["D"] = found
+    row.said.append(says)
+    return found > 0
 
 
 def _derived_tokens(row: _Row) -> None:
     step, config, answer = row.values.get("step"), row.run.config, row.answer
+    whole = None if answer.batch or answer.length else setting(config, "tokens") or _batch_in_tokens(config)
+    if step and whole is not None:
+        row.values["D"] = float(step) * whole[1]
+        row.said.append(f"D = step x {whole[0]} {whole[1]:g}")
+        return
     length = (("length", answer.length) if answer.length else None) or setting(config, "length")
     batch = (("batch", answer.batch) if answer.batch else None) or setting(config, "batch")
     factors = [batch] if batch else [setting(config, "one_batch"), setting(config, "accumulation")]
@@ -288,6 +314,15 @@ def _derived_tokens(row: _Row) -> None:
         "" if batch or len(known) > 1 else ", taken as the whole batch: no accumulation or number of devices is logged"
     )
     row.said.append(f"D = {listed}{less}")
+
+
+def _batch_in_tokens(config: Mapping[str, Scalar]) -> tuple[str, float] | None:
+    """The whole batch where it is in tokens, as nanochat has it: a multiple of what one device takes at once."""
+    named = {fold(k.rpartition(".")[2]): (k, as_number(v)) for k, v in config.items()}
+    name, batch = named.get("total_batch_size", ("", None))
+    one, length = (named.get(n, ("", None))[1] for n in ("device_batch_size", "max_seq_len"))
+    whole = batch and one and length and length > 1 and batch % (one * length) == 0
+    return (name, batch) if batch and whole else None
 
 
 def _compute(row: _Row) -> None:

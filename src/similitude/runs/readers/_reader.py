@@ -8,11 +8,11 @@ from pathlib import Path
 
 from similitude._errors import DataError
 from similitude.runs._logged import LoggedRun
-from similitude.runs._peek import peek
+from similitude.runs._peek import peek, peek_end
 
 __all__ = ["HEAD", "Claim", "Place", "Reader", "head_of", "named", "reader"]
 
-HEAD = 1 << 16  # bytes of a file that sniffing may look at
+HEAD = 1 << 16  # bytes at either end of a file that sniffing may look at
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,13 @@ class Place:
                 self._heads[name] = b""
                 self.unreadable[name] = error.strerror or str(error)
         return self._heads[name]
+
+    def tail(self, name: str) -> bytes:
+        """The last 64 KB of a file that is longer; empty where it is not, or cannot be read."""
+        try:
+            return peek_end(self.path / name, HEAD)
+        except OSError:
+            return b""
 
     def without(self, names: Container[str]) -> Place:
         """The same folder less some of its files; heads that were read are not read again."""
@@ -88,7 +95,7 @@ def reader(
 ) -> Callable[[Callable[[Claim], Iterator[LoggedRun]]], Reader]:
     """The decorator that makes a function, Claim -> runs, a reader.
 
-    `sniff` is asked for each folder; it gives the logs it recognises, without reading more than heads of files. The
+    `sniff` is asked for each folder; it gives the logs it recognises, without reading more than the ends of files. The
     function raises DataError with one sentence for files it cannot read; runs it gave before stay.
     """
 

@@ -44,6 +44,7 @@ _PLAIN = re.compile(r"(-?\d+(\.\d*)?([eE][+-]?\d+)?)?")
 _GENERIC = re.compile(r"metrics|history|logs?|curves?|progress|results?|train(ing)?|scalars|losse?s?", re.IGNORECASE)
 _FLAT = frozenset((float, int, bool, type(None), str))
 _MODEL = "model_config.yaml"  # as litgpt calls it
+_RUNNING = "eval/step_time_seconds"  # MaxText: in rows whose steps are those within an evaluation
 _EXPORT = re.compile(r"(.+) - (.+?)(__MIN|__MAX)?")
 
 
@@ -148,9 +149,9 @@ def _sniff(place: Place) -> Iterator[Claim]:
     "table",
     title="tables: CSV, TSV, JSON lines, Parquet",
     sniff=_sniff,
-    verified="pandas 3.1.1, polars 2.1.0, tensorboard 2.20.0, wandb 0.31.0",
+    verified="pandas 3.1.1, polars 2.1.0, tensorboard 2.20.0, maxtext 0.2.5, wandb 0.31.0",
     whole=True,
-    unverified="MaxText, charts of Weights & Biases",
+    unverified="charts of Weights & Biases",
 )
 def table(claim: Claim) -> Iterator[LoggedRun]:
     """Curves where there is a column of steps, else runs where there is a loss."""
@@ -249,10 +250,11 @@ def _curves(path: Path, names: Sequence[str], frames: Callable[[], Iterator[pl.D
     columns = _Columns.of(names, path.name)
     by = next((n for n in names if fold(n) in RUNS), None)
     found: dict[str, Kept] = {} if by is not None else {"": Kept(_curve_reader(path, columns, None))}
-    rows, steps = 0, _Steps()
+    rows, steps, running = 0, _Steps(), 0
     for frame in frames():
         rows += frame.height
         steps.add(frame)
+        running += 0 if _RUNNING not in frame.columns else frame.height - frame[_RUNNING].null_count()
         if by is None:
             for points in _points(frame, columns):
                 found[""].add(points)
@@ -267,6 +269,8 @@ def _curves(path: Path, names: Sequence[str], frames: Callable[[], Iterator[pl.D
                     if run is not None:
                         found[run].add(part)
     said = tuple(filter(None, (_sampled(rows, steps.found, names),))) if "_step" in names else ()
+    if running:
+        said += (_emptied(running),)
     for run, points in found.items():
         yield _run(path, run or _name(path), points, (*said, *columns.clock.said))
 
@@ -313,6 +317,13 @@ def _sampled(rows: int, steps: Sequence[int] | None, names: Sequence[str]) -> st
     return (
         f"its steps are every {low} or {low + 1}, evenly, as history(samples={rows}) of Weights & Biases would space"
         " them: rows between may be missing, scan_history() gives all"
+    )
+
+
+def _emptied(running: int) -> str:
+    return (
+        "MaxText empties this file when an evaluation begins, so it has only what came after the last did; its "
+        f"TensorBoard files have all. {running} means of a part of it, which count its own steps, are not read"
     )
 
 
@@ -376,6 +387,8 @@ def _points(frame: pl.DataFrame, columns: _Columns, by: str | None = None) -> It
     held = {c: t for c, t in frame.schema.items() if not is_odd(t)}
     if columns.step not in held:
         return
+    if _RUNNING in held:
+        frame = frame.filter(pl.col(_RUNNING).is_null())
     step = number_of(columns.step, held[columns.step]).round(0).cast(pl.Int64, strict=False).alias("step")
     time = columns.time(frame)
     label = [] if by is None else [label_of(frame, by).alias("run")]
