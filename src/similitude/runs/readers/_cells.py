@@ -60,12 +60,12 @@ class Clock:
         if self.column not in frame.columns or self.is_none or is_odd(kind := frame.schema[self.column]):
             return pl.lit(None, pl.Float64)
         counts = pl.lit(None, pl.Float64) if kind.is_temporal() else number_of(self.column, kind)
-        dates, zoned = _dates(self.column, kind)
+        dates, zoned = _dates(frame[self.column])
         if self._unit is None:
             middle = counts.filter(counts.is_finite()).median()
-            self._learn(*frame.select(middle=middle, dates=dates.count(), zoned=zoned.all()).row(0))
+            self._learn(frame.select(middle).item(), dates.count(), zoned)
         seconds = counts / (self._unit or float("nan"))
-        return pl.coalesce(pl.when((seconds >= _FIRST) & (seconds < _LAST)).then(seconds), dates)
+        return pl.coalesce(pl.when((seconds >= _FIRST) & (seconds < _LAST)).then(seconds), pl.lit(dates))
 
     def _learn(self, middle: float | None, dates: int, zoned: bool) -> None:
         """From the middle of the numbers in a piece, how many dates it has and whether all have a zone."""
@@ -82,21 +82,22 @@ class Clock:
                 self.said = () if name == "seconds" else (f"'{self.column}' is in {name} since 1970, by its size",)
 
 
-def _dates(column: str, kind: pl.DataType) -> tuple[pl.Expr, pl.Expr]:
-    """A column's dates in seconds since 1970, null where it has none, and whether each has a zone."""
+def _dates(cells: pl.Series) -> tuple[pl.Series, bool]:
+    """A column's dates in seconds since 1970, null where it has none, and whether all have a zone."""
     import polars as pl
 
-    if isinstance(kind, (pl.Datetime, pl.Date)):
-        zone = getattr(kind, "time_zone", None)
-        return pl.col(column).dt.epoch("us") / 1e6, pl.lit(zone is not None)
-    if kind != pl.String:
-        return pl.lit(None, pl.Float64), pl.lit(True)
-    parts = pl.col(column).str.strip_chars().str.extract_groups(_DATE).struct
-    day, clock, zone = (parts.field(n) for n in ("day", "clock", "zone"))
-    text = pl.concat_str(day, pl.lit(" "), clock.fill_null("00:00:00"))
+    if isinstance(cells.dtype, (pl.Datetime, pl.Date)):
+        return cells.dt.epoch("us") / 1e6, getattr(cells.dtype, "time_zone", None) is not None
+    if cells.dtype != pl.String:
+        return pl.Series([None] * len(cells), dtype=pl.Float64), True
+    parts = cells.str.strip_chars().str.extract_groups(_DATE).struct.unnest()
+    text = pl.concat_str("day", pl.lit(" "), pl.col("clock").fill_null("00:00:00"))
     local = text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us").dt.epoch("us") / 1e6
-    digits = zone.str.replace_all(r"[A-Z:]", "")
+    if not parts["zone"].count():
+        return parts.select(local).to_series(), not parts["day"].count()
+    digits = pl.col("zone").str.replace_all(r"[A-Z:]", "")
     hours = digits.str.slice(0, 3).cast(pl.Float64, strict=False).fill_null(0.0)
     minutes = digits.str.slice(3).cast(pl.Float64, strict=False).fill_null(0.0)
     sign = pl.when(digits.str.starts_with("-")).then(-1.0).otherwise(1.0)
-    return local - 3600 * hours - 60 * sign * minutes, zone.is_not_null() | day.is_null()
+    zoned = parts["zone"].is_not_null() | parts["day"].is_null()
+    return parts.select(local - 3600 * hours - 60 * sign * minutes).to_series(), bool(zoned.all())
