@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import struct
 from pathlib import Path
 
+import polars as pl
 import pytest
+
+from fuzz.readers import part_of, thrift, thrift_of
 
 
 def _refused(ended, code: int, *words: str) -> None:
@@ -84,6 +89,28 @@ def test_a_file_that_is_no_table(tmp_path, monkeypatch, run, name, content, word
     Path(name).write_bytes(content)
     _refused(run("fit", name, "--law", "chinchilla", "-o", "fit.json"), 3, name, *words)
     assert not Path("fit.json").exists()
+
+
+def test_a_parquet_file_that_lies_about_its_size(tmp_path, monkeypatch, run):
+    monkeypatch.chdir(tmp_path)
+    file = io.BytesIO()
+    columns = {"params": [1e8] * 9, "tokens": [1e9] * 9, "loss": [3.0] * 9, "trial": [1] * 9}
+    pl.DataFrame(columns).write_parquet(file)
+    data = file.getvalue()
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    footer = thrift(data[:-8], start)[0]
+    group = part_of(footer, 4)[2][1][0]
+    for said in (
+        part_of(footer, 3),
+        part_of(group, 3),
+        *(part_of(part_of(c, 3)[2], 5) for c in part_of(group, 1)[2][1]),
+    ):
+        said[2] = 1 << 60
+    last = thrift_of(footer)
+    Path("lies.parquet").write_bytes(data[:start] + last + struct.pack("<I", len(last)) + b"PAR1")
+    words = ("lies.parquet is not a complete Parquet file",)
+    _refused(run("fit", "lies.parquet", "--law", "chinchilla"), 3, *words)
+    _refused(run("plan", "batch", "lies.parquet", "--reach", "2", "--by", "params"), 3, *words)
 
 
 def test_a_file_that_is_not_there(run):

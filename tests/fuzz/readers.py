@@ -16,6 +16,7 @@ import io
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -37,7 +38,7 @@ GOLDEN = Path(__file__).resolve().parent.parent / "golden"
 LOGS = GOLDEN / "logs"
 CORPUS = GOLDEN / "corpus"
 SECONDS = 5.0
-SMALL, FILES, BUDGET = 5_000, 40, 60_000  # bytes of an input that is kept; of one kind: inputs, and bytes of all
+SMALL, FILES, BUDGET = 5_000, 20, 60_000  # bytes of an input that is kept; of one kind: inputs, and bytes of all
 DATABASE = 16_000  # bytes of a database that is kept
 NUMBERS = (0, 1, 2, 7, 127, 128, 255, 256, 1 << 15, 1 << 31, (1 << 31) - 1, 1 << 32, 1 << 62, (1 << 63) - 1, 1 << 63)
 FLOATS = (0.0, -0.0, 1.0, -1.0, 1e308, -1e308, 5e-324, float("nan"), float("inf"), float("-inf"), 1e15, 253402300800.0)
@@ -66,6 +67,7 @@ JSON_TEXTS = (
     b'"0001-01-01"',
     b'"9999-12-31T23:59:59"',
 )
+HELM = "helm/files/benchmark_output/runs/tiny/parts_model=simple_model1,eval_split=valid"
 PLACES = {
     "wandb": "run-a.wandb",
     "tensorboard": "a/events.out.tfevents.1700000000.machine",
@@ -74,13 +76,41 @@ PLACES = {
     "lm-eval": "results_2026-11-27T16-34-13.036972.json",
     "lm-eval-samples": "samples_tiny_2026-11-27T16-34-13.036972.jsonl",
     "mlflow": "mlflow.db",
+    "parquet": "a.parquet",
+    "leaderboard": "models.parquet",
+    "csv": "a.csv",
+    "lightning": "metrics.csv",
+    "hparams": "hparams.yaml",
+    "jsonl": "a.jsonl",
+    "console": "a.log",
+    "levanter": "a.log",
+    "huggingface": "trainer_state.json",
+    "helm-spec": "run_spec.json",
+    "helm-stats": "stats.json",
+    "helm-items": "per_instance_stats.json",
 }  # where an input of each kind stands in the folder that is read
-NAMED = ("wandb", "tensorboard", "inspect", "mlflow")  # kinds of files that are never passed over in silence
+BESIDE = {
+    "lm-eval-samples": "lm_eval/files/*/results_*.json",
+    "lightning": "lightning/files/ladder/version_0/*",
+    "hparams": "lightning/files/ladder/version_0/*",
+    "huggingface": "huggingface/files/tiny-llama/*.json",
+    "helm-spec": f"{HELM}/*.json",
+    "helm-stats": f"{HELM}/*.json",
+    "helm-items": f"{HELM}/*.json",
+}  # golden files that inputs of a kind stand beside
+NAMED = ("wandb", "tensorboard", "inspect", "mlflow", "parquet", "leaderboard", "csv", "jsonl", "huggingface")
+# kinds of files that are never passed over in silence
 READERS = {
     "wandb": ("wandb",),
     "tensorboard": ("tensorboard",),
     "evaluations": ("inspect", "inspect-json", "lm-eval", "lm-eval-samples"),
     "mlflow": ("mlflow",),
+    "parquet": ("parquet", "leaderboard"),
+    "tables": ("csv", "lightning", "hparams", "jsonl"),
+    "console": ("console",),
+    "helm": ("helm-spec", "helm-stats", "helm-items"),
+    "levanter": ("levanter",),
+    "huggingface": ("huggingface",),
 }
 
 
@@ -92,22 +122,27 @@ class Slow(BaseException):
 
 
 def place(folder: Path, kind: str, data: bytes) -> Path:
-    """An input as the file it is meant to be; samples stand beside the results they belong to."""
+    """An input as the file it is meant to be, beside the files it belongs to."""
     path = folder / PLACES[kind]
     path.parent.mkdir(parents=True, exist_ok=True)
+    for other in LOGS.glob(BESIDE[kind]) if kind in BESIDE else ():
+        shutil.copyfile(other, path.parent / other.name)
     path.write_bytes(data)
-    if kind == "lm-eval-samples":
-        shutil.copy(next(LOGS.glob("lm_eval/files/*/results_*.json")), folder / PLACES["lm-eval"])
     return path
 
 
 def broken_promise(folder: Path, kind: str) -> str:
     """What of the readers' promise does not hold for a folder with an input of that kind; empty where all does."""
-    from similitude import SimilitudeError, read_logs
+    from similitude import SimilitudeError, read_logs, read_runs
     from similitude.runs._logged import points_schema, samples_schema
 
     logs = read_logs(folder)
     said = [*logs.left_out, *logs.assumed]
+    if kind in READERS["parquet"]:
+        try:
+            read_runs(folder / PLACES[kind])
+        except SimilitudeError as error:
+            said.append(str(error))
     if not logs.runs and not logs.left_out and kind in NAMED:
         return "silence: the file is neither read nor named"
     for run in logs.runs:
@@ -607,6 +642,255 @@ def _change_pages(data: bytes, rng: random.Random, other: bytes) -> bytes:
     return bytes(out)
 
 
+# -- tables and printed lines ---------------------------------------------------------------------------------------
+
+
+def change_lines(data: bytes, rng: random.Random, other: bytes) -> bytes:
+    """Lines changed as JSON where they hold any, else words of them; lines left out, repeated, taken from another."""
+    if rng.random() < 0.1:
+        return change_bytes(data, rng, other)
+    lines, more = data.split(b"\n"), other.split(b"\n")
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        at, what = rng.randrange(len(lines)), rng.randrange(8)
+        if what == 0 and len(lines) > 1:
+            del lines[at]
+        elif what == 1:
+            lines[at:at] = [rng.choice((lines[at], rng.choice(lines)))] * rng.choice((1, 2, 300))
+        elif what == 2:
+            lines[at] = rng.choice(more)
+        elif (start := lines[at].find(b"{")) >= 0 and rng.random() < 0.8:
+            lines[at] = lines[at][:start] + change_json(lines[at][start:], rng, b"")
+        else:
+            words = re.split(rb"([,\t ;:=|\"]+)", lines[at])
+            words[rng.randrange(len(words))] = rng.choice(
+                (*WORDS, *JSON_TEXTS, *words, b"1e400", b"step", b"loss", b'"')
+            )
+            lines[at] = b"".join(words)
+    return b"\n".join(lines)
+
+
+# -- Parquet --------------------------------------------------------------------------------------------------------
+
+
+def thrift(data: bytes, at: int = 0) -> tuple[list[list[Any]], int]:
+    """[field, kind, value] of a struct in Thrift's compact protocol, and where it ends; IndexError where it is none."""
+
+    def number() -> int:
+        nonlocal at
+        value = shift = 0
+        while data[at] > 0x7F:
+            value, shift, at = value | (data[at] & 0x7F) << shift, shift + 7, at + 1
+        value, at = value | data[at] << shift, at + 1
+        return value
+
+    def one(kind: int, depth: int) -> Any:
+        nonlocal at
+        if kind in (4, 5, 6):
+            value = number()
+            return value >> 1 ^ -(value & 1)
+        if kind == 12:
+            return struct_of(depth + 1)
+        if kind in (9, 10):
+            head, at = data[at], at + 1
+            size = head >> 4 if head >> 4 < 15 else number()
+            if size > len(data):
+                raise IndexError
+            return [head & 15, [one(head & 15, depth + 1) for _ in range(size)]]
+        size = {3: 1, 7: 8}.get(kind) or (number() if kind == 8 else -1)
+        if not 0 <= size <= len(data) - at or depth > 50:
+            raise IndexError
+        at += size
+        return data[at - size : at]
+
+    def struct_of(depth: int) -> list[list[Any]]:
+        nonlocal at
+        found, field = [], 0
+        while head := data[at]:
+            at += 1
+            if head >> 4:
+                field += head >> 4
+            else:
+                field = number() >> 1
+            kind = head & 15
+            found.append([field, kind, None if kind in (1, 2) else one(kind, depth)])
+        at += 1
+        return found
+
+    return struct_of(0), at
+
+
+def thrift_of(parts: Sequence[Sequence[Any]]) -> bytes:
+    def one(kind: int, value: Any) -> bytes:
+        if kind in (4, 5, 6):
+            return varint((value << 1 ^ value >> 63) & ((1 << 64) - 1))
+        if kind in (9, 10):
+            size = value[2] if len(value) > 2 else len(value[1])
+            head = bytes((size << 4 | value[0],)) if size < 15 else bytes((0xF0 | value[0],)) + varint(size)
+            return head + b"".join(one(value[0], v) for v in value[1])
+        if kind == 12:
+            return thrift_of(value)
+        return (varint(len(value)) if kind == 8 else b"") + (value or b"")
+
+    return b"".join(bytes((kind,)) + varint(f << 1) + one(kind, value) for f, kind, value in parts) + b"\0"
+
+
+def change_thrift(parts: list[list[Any]], rng: random.Random) -> None:
+    """One value of a struct changed at any depth, left out, repeated, or called by another number."""
+    holder = parts
+    while holder:
+        part = rng.choice(holder)
+        kind, value = part[1], part[2]
+        inner = value if kind == 12 else value[1] if kind == 9 and value[1] else None
+        if inner and rng.random() < 0.85:
+            if kind == 9 and value[0] == 12 and rng.random() < 0.8:
+                holder = rng.choice(inner)
+                continue
+            if kind == 12:
+                holder = inner
+                continue
+        what = rng.randrange(8)
+        if what == 0:
+            holder.remove(part)
+        elif what == 1:
+            part[0] = rng.randrange(1, 16)
+        elif kind == 9:
+            if what < 5 and value[1]:
+                value[1].insert(0, rng.choice(value[1])) if rng.random() < 0.5 else value[1].pop()
+            else:
+                value[2:] = [rng.choice(NUMBERS)]
+        elif kind in (4, 5, 6):
+            near = (value + 1, value - 1, -value, value * 1000, value << 20)
+            part[2] = rng.choice((*NUMBERS, *near, rng.randrange(16), -1)) % (1 << 64)
+            part[2] -= part[2] >> 63 << 64
+        elif kind in (3, 8):
+            part[2] = rng.choice((*WORDS, change_bytes(value, rng, b"")))[: 1 if kind == 3 else None]
+        elif kind in (1, 2):
+            part[1] = 3 - kind
+        return
+
+
+def change_parquet(data: bytes, rng: random.Random, other: bytes) -> bytes:
+    """The footer, a page's header or its bytes changed; what the footer says of places mostly stays right."""
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    try:
+        footer = thrift(data[:-8], max(start, 0))[0]
+        pages = pages_of(footer, data)
+    except (IndexError, TypeError, ValueError, RecursionError):
+        pages = []
+    if start < 4 or not pages or rng.random() < 0.1:
+        return change_bytes(data, rng, other)
+    body, what = data[:start], rng.random()
+    if what < 0.45:
+        for _ in range(rng.choice((1, 1, 1, 2, 4))):
+            change_thrift(footer, rng)
+    else:
+        at, end, header, size = rng.choice(pages)
+        if what < 0.8:
+            for _ in range(rng.choice((1, 1, 2))):
+                change_thrift(header, rng)
+            new = thrift_of(header) + data[end : end + size]
+        else:
+            cut = end + min(size, rng.choice((8, 32, 1 << 20)))  # most of what a page says of itself is said first
+            new = data[at:end] + change_bytes(data[end:cut], rng, other) + data[cut : end + size]
+            if rng.random() < 0.6:
+                new = new[: end + size - at].ljust(end + size - at, b"\0")
+        body = data[:at] + new + data[end + size : start]
+        moved(footer, at, len(body) - start)
+    end = thrift_of(footer)
+    length = len(end) if rng.random() < 0.95 else rng.choice(NUMBERS) & 0xFFFFFFFF
+    return body + end + struct.pack("<I", length) + b"PAR1"
+
+
+def part_of(parts: Sequence[list[Any]], number: int) -> list[Any]:
+    return next((p for p in parts if p[0] == number), [number, 0, None])
+
+
+def _chunks(footer: Sequence[list[Any]]) -> list[list[list[Any]]]:
+    """What the footer says of each column of each group of rows."""
+    groups = (part_of(footer, 4)[2] or [12, []])[1]
+    columns = [c for g in groups for c in (part_of(g, 1)[2] or [12, []])[1]]
+    return [m for c in columns if (m := part_of(c, 3)[2])]
+
+
+def pages_of(footer: Sequence[list[Any]], data: bytes) -> list[tuple[int, int, list[list[Any]], int]]:
+    """Where the header of each page starts and ends, the header, and the bytes that follow it."""
+    found = []
+    for chunk in _chunks(footer):
+        places = [part_of(chunk, f)[2] for f in (9, 11)]
+        at = min(p for p in places if p is not None)
+        stop = at + part_of(chunk, 7)[2]
+        while 4 <= at < min(stop, len(data)) and len(found) < 1000:
+            header, end = thrift(data, at)
+            size = part_of(header, 3)[2]
+            if size < 0 or end + size > len(data):
+                break
+            found.append((at, end, header, size))
+            at = end + size
+    return found
+
+
+def moved(footer: Sequence[list[Any]], at: int, by: int) -> None:
+    """What the footer says of places, where what stood at a place has grown."""
+    for chunk in _chunks(footer):
+        places = [p for f in (9, 10, 11) if (p := part_of(chunk, f))[2] is not None]
+        size = part_of(chunk, 7)
+        if places and min(p[2] for p in places) <= at < min(p[2] for p in places) + size[2]:
+            size[2] += by
+        for place_of in places:
+            place_of[2] += by * (place_of[2] > at)
+
+
+def small_parquet(kind: str) -> Iterator[bytes]:
+    """Tables of all kinds of columns, encodings, pages and compressions."""
+    import polars as pl
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    n = 40
+    columns: dict[str, Any] = {
+        "step": list(range(n)),
+        "loss": [4.0 - 0.05 * i for i in range(n)],
+        "run": ["ab"[i % 2] for i in range(n)],
+        "N": [1e6 * (i + 1) for i in range(n)],
+        "D": [None if i % 7 == 3 else 2e7 for i in range(n)],
+    }
+    if kind == "leaderboard":
+        columns = {"fullname": columns["run"], "#Params (B)": columns["N"], "score": columns["loss"], "Type": ["x"] * n}
+    for compression in ("uncompressed", "zstd", "snappy"):
+        file = io.BytesIO()
+        pl.DataFrame(columns).write_parquet(file, compression=compression, row_group_size=25)
+        yield file.getvalue()
+    odd = {
+        "flag": [i % 3 == 0 for i in range(n)],
+        "list": [list(range(i % 4)) for i in range(n)],
+        "nested": [{"a": {"b": i}, "c": [{"d": "x"}]} for i in range(n)],
+        "bytes": [bytes((i, 0)) for i in range(n)],
+    }
+    table = pa.table(columns if kind == "leaderboard" else columns | odd)
+    if kind != "leaderboard":
+        table = table.append_column("when", pa.array(range(n), pa.timestamp("us", "UTC")))
+        table = table.append_column("price", pa.array(range(n), pa.int32()).cast(pa.decimal128(20, 3)))
+        table = table.append_column("half", pa.array(columns["loss"], pa.float16()))
+        table = table.append_column("word", pa.array(columns["run"]).dictionary_encode())
+    encoded = {
+        pa.int64(): "DELTA_BINARY_PACKED",
+        pa.float64(): "BYTE_STREAM_SPLIT",
+        pa.string(): "DELTA_BYTE_ARRAY",
+        pa.binary(): "DELTA_LENGTH_BYTE_ARRAY",
+    }
+    plain = {f.name: encoded[f.type] for f in table.schema if f.type in encoded}
+    for options in (
+        {"compression": "none", "use_dictionary": True},
+        {"compression": "gzip", "data_page_version": "2.0", "data_page_size": 100, "write_batch_size": 10},
+        {"compression": "none", "use_dictionary": False, "column_encoding": plain, "data_page_version": "2.0"},
+        {"compression": "lz4", "use_dictionary": False, "column_encoding": plain, "write_page_index": True},
+        {"compression": "none", "use_deprecated_int96_timestamps": True, "write_statistics": False},
+    ):
+        file = io.BytesIO()
+        pq.write_table(table, file, **options)
+        yield file.getvalue()
+
+
 # -- the inputs -----------------------------------------------------------------------------------------------------
 
 
@@ -620,11 +904,24 @@ def seeds(kind: str) -> list[bytes]:
         "lm-eval": "lm_eval/files/**/results_*.json",
         "lm-eval-samples": "lm_eval/files/**/samples_*.jsonl",
         "mlflow": "mlflow/files/mlflow.db",
+        "parquet": "tables/files/*.parquet",
+        "csv": "t*/files/*.[ct]sv",
+        "lightning": "l*/files/**/metrics.csv",
+        "hparams": "lightning/files/**/hparams.yaml",
+        "jsonl": "tables/files/*json*",
+        "console": "[ot]*/files/*.*[!v]",
+        "levanter": "levanter/files/*",
+        "huggingface": "huggingface/files/**/trainer_state.json",
+        "helm-spec": "helm/files/**/run_spec.json",
+        "helm-stats": "helm/files/**/stats.json",
+        "helm-items": "helm/files/**/per_instance_stats.json",
     }
-    golden = sorted(LOGS.glob(patterns[kind]))
+    golden = sorted(LOGS.glob(patterns[kind])) if kind in patterns else []
     found = [small_database(p) if kind == "mlflow" else p.read_bytes() for p in golden]
     if kind.startswith("inspect"):
         found.append(small_evaluation(kind))
+    if kind in READERS["parquet"]:
+        found += small_parquet(kind)
     return [*found, *(p.read_bytes() for p in sorted((CORPUS / kind).glob("*")))]
 
 
@@ -657,11 +954,10 @@ def change(kind: str, data: bytes, rng: random.Random, other: bytes) -> bytes:
         return change_archive(data, rng, other)
     if kind == "mlflow":
         return change_database(data, rng, other)
-    if kind == "lm-eval-samples":
-        lines = data.split(b"\n")
-        at = rng.randrange(len(lines))
-        lines[at] = change_json(lines[at], rng, other)
-        return b"\n".join(lines) if rng.random() < 0.9 else change_bytes(data, rng, other)
+    if kind in READERS["parquet"]:
+        return change_parquet(data, rng, other)
+    if kind in ("lm-eval-samples", "console", "levanter", *READERS["tables"]):
+        return change_lines(data, rng, other)
     return change_json(data, rng, other)
 
 

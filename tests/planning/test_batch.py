@@ -172,7 +172,7 @@ def test_a_table_reduces_as_pandas_does(tmp_path):
     rows[:10_000].write_parquet(tmp_path / "a.parquet")
     rows[10_000:].write_parquet(tmp_path / "b.parquet")
     whole = rows.to_pandas()
-    folders = str(tmp_path.parent / "*" / "[ab].parquet")
+    folders = str(tmp_path.parent / f"{tmp_path.name}*" / "[ab].parquet")
     for source in (rows, rows.lazy(), tmp_path, str(tmp_path / "*.parquet"), folders):
         found = sim.steps_to_goal(source, [1.5, 1.01]).to_pandas()
         for goal in (1.5, 1.01):

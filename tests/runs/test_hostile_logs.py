@@ -6,11 +6,13 @@ grows with the square of a file, or with what the file says of itself.
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import math
 import os
 import pickle
+import re
 import shutil
 import sqlite3
 import struct
@@ -27,14 +29,21 @@ import pytest
 from fuzz.readers import (
     broken_promise,
     message_of,
+    moved,
+    pages_of,
+    part_of,
     small_database,
     tensorboard_file,
+    thrift,
+    thrift_of,
+    varint,
     wandb_file,
     wandb_records,
 )
-from similitude import read_logs
+from similitude import read_logs, read_runs, steps_to_goal
 from similitude._errors import DataError
 from similitude.runs.readers import READERS, _zip
+from similitude.runs.readers._parquet import frames_of
 from similitude.runs.readers._reader import Reader
 
 LOGS = Path(__file__).resolve().parent.parent / "golden" / "logs"
@@ -558,6 +567,193 @@ def test_a_table_of_more_rows_than_its_bytes_can_hold(folder):
         folder / "a.parquet"
     )
     assert f"says it has {rows:,} rows, too many for its size" in refusal(folder, "a.parquet")
+
+
+# -- Parquet: what a file says of itself ----------------------------------------------------------------------------
+
+
+def parquet_file(rows: int = 10, **options) -> bytes:
+    file = io.BytesIO()
+    options = {"compression": "uncompressed", "statistics": False} | options
+    pl.DataFrame({"step": [7] * rows, "loss": [2.5] * rows, "run": ["a"] * rows}).write_parquet(file, **options)
+    return file.getvalue()
+
+
+def retold(data: bytes, *places: tuple[tuple[int, ...], object], page: int | None = None) -> bytes:
+    """A file whose footer, or the header of whose page of a number, says something else at each place."""
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    footer = thrift(data[:-8], start)[0]
+    at, end, header, _ = pages_of(footer, data)[page or 0]
+    for path, value in places:
+        inner = footer if page is None else header
+        for number in path[:-1]:  # fields, and numbers of items within lists
+            inner = part_of(inner, number)[2] if isinstance(inner[0][0], int) else inner[number]
+            inner = inner[1] if isinstance(inner[0], int) else inner
+        part_of(inner, path[-1])[2] = value
+        inner[:] = [p for p in inner if p[2] is not None or p[1] in (1, 2)]
+    if page is not None:
+        new = thrift_of(header)
+        data = data[:at] + new + data[end:start]
+        moved(footer, at, len(data) - start)
+    last = thrift_of(footer)
+    return data[: start if page is None else None] + last + struct.pack("<I", len(last)) + b"PAR1"
+
+
+CHUNK = (4, 0, 1, 0, 3)  # of the first group of rows, the first column
+HUGE = 1 << 60
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        ([((3,), HUGE)], "it is not of as many rows as it says"),
+        ([((3,), HUGE), ((4, 0, 3), HUGE)], "a column is not as the file says"),
+        ([((3,), HUGE), ((4, 0, 3), HUGE), *(((4, 0, 1, i, 3, 5), HUGE) for i in range(3))], "it ends within what it"),
+        ([((*CHUNK, 5), HUGE)], "a column is not as the file says"),
+        ([((*CHUNK, 7), HUGE)], "a column leads out of it"),
+        ([((*CHUNK, 7), -1)], "a number is missing, or is none that can be"),
+        ([((*CHUNK, 9), 0), ((*CHUNK, 11), None)], "a column leads out of it"),
+        ([((*CHUNK, 4), 9)], "it is compressed in a way that is not read"),
+        ([((*CHUNK, 1), 6)], "a column is not as the file says"),
+        ([((2, 0, 5), 1 << 30)], "it says less of columns than it has"),
+        ([((2, 1, 1), 7)], "a number is missing, or is none that can be"),
+        ([((2, 2, 4), b"step")], "two columns are of one name"),
+        ([((4,), [12, [], 1 << 31])], "a list is longer than it"),
+        ([((5,), [8, [b""]])], "a list holds what is of another kind"),
+    ],
+)
+def test_a_footer_that_lies(folder, places, expected):
+    said = refusal(folder, "a.parquet", retold(parquet_file(), *places))
+    assert said.startswith("a.parquet is not a complete Parquet file; ")
+    assert expected in said
+    with pytest.raises(DataError, match=re.escape(expected)):
+        read_runs(folder / "a.parquet")
+    with pytest.raises(DataError, match=re.escape(expected)):
+        steps_to_goal(folder / "a.parquet", 1.0, trial="run", by="run")
+
+
+@pytest.mark.parametrize(
+    ("page", "places", "expected"),
+    [
+        (0, [((2,), (1 << 31) - 1)], "a page is larger than can be"),
+        (0, [((3,), (1 << 31) - 1)], "a page is larger than can be"),
+        (0, [((3,), -1)], "a number is missing, or is none that can be"),
+        (0, [((1,), 7)], "a page is of no known kind"),
+        (0, [((7, 1), (1 << 31) - 1)], "a dictionary is not as it says"),
+        (1, [((5, 1), (1 << 31) - 1)], "a page is not of as many values as it says"),
+        (1, [((5, 2), 77)], "a page is written in a way that is not read"),
+    ],
+)
+@pytest.mark.parametrize("compression", ["uncompressed", "zstd", "snappy"])
+def test_a_page_that_lies(folder, page, places, expected, compression):
+    data = retold(parquet_file(compression=compression), *places, page=page)
+    assert expected in refusal(folder, "a.parquet", data)
+
+
+def bomb(rows: int) -> bytes:
+    """A valid file of few bytes and any number of rows, all of which are the first: runs of one value."""
+    data, run = parquet_file(), varint(rows << 1)
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    footer = thrift(data[:-8], start)[0]
+    out = b"PAR1"
+    for chunk, value in zip(
+        (part_of(c, 3)[2] for c in part_of(part_of(footer, 4)[2][1][0], 1)[2][1]),
+        (struct.pack("<q", 7), struct.pack("<d", 2.5), b"\1\0\0\0a"),
+        strict=True,
+    ):
+        level = run + b"\1"
+        body = struct.pack("<I", len(level)) + level + b"\0" + run
+        dictionary = [[1, 5, 2], [2, 5, len(value)], [3, 5, len(value)], [7, 12, [[1, 5, 1], [2, 5, 0]]]]
+        held = [[1, 5, rows], [2, 5, 8], [3, 5, 3], [4, 5, 3]]
+        place = len(out)
+        out += thrift_of(dictionary) + value
+        second = len(out)
+        out += thrift_of([[1, 5, 0], [2, 5, len(body)], [3, 5, len(body)], [5, 12, held]]) + body
+        chunk[:] = [p for p in chunk if p[0] in (1, 3, 4)]
+        chunk += [[2, 9, [5, [0, 3, 8]]], [5, 6, rows], [6, 6, len(out) - place], [7, 6, len(out) - place]]
+        chunk += [[9, 6, second], [11, 6, place]]
+    part_of(footer, 3)[2] = part_of(part_of(footer, 4)[2][1][0], 3)[2] = rows
+    last = thrift_of(footer)
+    return out + last + struct.pack("<I", len(last)) + b"PAR1"
+
+
+def test_few_bytes_that_grow_to_very_many_rows(folder):
+    assert pl.read_parquet(io.BytesIO(bomb(1000))).equals(pl.read_parquet(io.BytesIO(parquet_file(1000))))
+    for rows in (3_000_000, (1 << 31) - 1):
+        said = refusal(folder, "a.parquet", bomb(rows))
+        assert f"says it has {rows:,} rows, too many for its size" in said
+        with pytest.raises(DataError, match="too many for its size"):
+            read_runs(folder / "a.parquet")
+
+
+@pytest.mark.parametrize("kind", [pl.Datetime("us"), pl.Datetime("ms", "UTC"), pl.Datetime("ns"), pl.Date])
+def test_times_of_no_calendar_are_empty(folder, kind):
+    most = (1 << 31) - 1 if kind == pl.Date else (1 << 63) - 1
+    when = pl.Series("when", [0, most, -most, 20_000], pl.Int32 if kind == pl.Date else pl.Int64)
+    frame = pl.DataFrame({"step": [1, 2, 3, 4], "loss": [4.0, 3.0, 2.0, 1.0]}).with_columns(when.cast(kind))
+    frame.write_parquet(folder / "a.parquet")
+    logs = read(folder, runs=2)
+    assert next(r for r in logs.runs if r.name == "a").curves()["value"].to_list() == [4.0, 3.0, 2.0, 1.0]
+    held = next(frames_of(folder / "a.parquet"))["when"]
+    assert (held[0], held[3]) == (frame["when"][0], frame["when"][3])
+    assert held.null_count() == (0 if kind == pl.Datetime("ns") else 2)
+    assert len(held.cast(pl.String)) == 4
+
+
+@pytest.mark.parametrize("kind", [pl.String, pl.Binary, pl.Categorical])
+def test_one_text_in_very_many_cells(folder, kind):
+    frame = pl.select(step=pl.int_range(10_000), loss=1.0, note=pl.lit("A" * 100_000).cast(kind))
+    frame.write_parquet(folder / "a.parquet")
+    assert (folder / "a.parquet").stat().st_size < 150_000
+    assert refusal(folder, "a.parquet") == "a.parquet holds more than its size can; it is damaged, or made to harm"
+    with pytest.raises(DataError, match="holds more than its size can"):
+        read_runs(folder / "a.parquet")
+
+
+def test_what_arrow_says_of_columns_is_not_followed_without_end(folder):
+    import pyarrow as pa
+
+    kind = pa.int64()
+    for _ in range(2000):  # as deep ends the process where polars follows it
+        kind = pa.struct([("a", kind)])
+    schema = pa.schema([("step", kind)]).serialize().to_pybytes()
+    said = [[1, 8, b"ARROW:schema"], [2, 8, base64.b64encode(schema)]]
+    assert "its columns nest too deep" in refusal(folder, "a.parquet", retold(parquet_file(), ((5,), [12, [said]])))
+    said[1][2] = b"/////60AA?"
+    assert "of Arrow is damaged" in refusal(folder, "a.parquet", retold(parquet_file(), ((5,), [12, [said]])))
+    said[1][2] = base64.b64encode(schema[:-60_000])
+    assert "leads out of it" in refusal(folder, "a.parquet", retold(parquet_file(), ((5,), [12, [said]])))
+    shapes = struct.pack("<5H4H8H", 10, 8, 0, 0, 4, 8, 8, 0, 4, 16, 8, 0, 0, 0, 0, 0, 4)
+    twice = b"".join(struct.pack("<iIIII", 42 + 20 * i, 4, 2, 8, 4) for i in range(25))  # each holds the next, twice
+    last = struct.pack("<iII", 42 + 500, 4, 0)
+    said[1][2] = base64.b64encode(struct.pack("<I34s2xiIiIII", 40, shapes, 36, 4, 34, 4, 1, 4) + twice + last)
+    assert "leads out of it, or in circles" in refusal(
+        folder, "a.parquet", retold(parquet_file(), ((5,), [12, [said]]))
+    )
+
+
+def test_what_is_damaged_within_a_page_is_one_sentence(folder):
+    data = parquet_file(compression="zstd")
+    at = data.index(b"\x28\xb5\x2f\xfd")
+    said = refusal(folder, "a.parquet", data[:at] + b"\xff" + data[at + 1 :])
+    assert said.startswith("a.parquet is not a complete Parquet file; it is damaged (")
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pl.select(step=pl.int_range(1_200_000)).with_columns(*(pl.lit(1.0 * i).alias(f"c{i}") for i in range(19))),
+        pl.select(step=pl.int_range(50_000)).with_columns(
+            *(pl.when(pl.col("step") % 1000 == i).then(1.0).alias(f"c{i}") for i in range(1000))
+        ),
+    ],
+    ids=["columns that hold one value", "a thousand columns, nearly empty"],
+)
+def test_honest_tables_that_shrink_much_are_read(tmp_path, frame):
+    frame.write_parquet(tmp_path / "a.parquet")
+    (run,) = read_logs(tmp_path).runs
+    held = frame.select(pl.exclude("step")).count().sum_horizontal().item()
+    assert sum(points.height for points in run.points()) == held
 
 
 # -- evaluations ----------------------------------------------------------------------------------------------------

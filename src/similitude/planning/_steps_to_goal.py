@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,7 @@ def steps_to_goal(
     whole = _each_group(each, len(goals), keys, trials, rises)
     try:
         found = whole.collect(engine="streaming")
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         where = source if isinstance(source, (str, Path)) else "the table"
         raise DataError(f"{where}: {str(error).splitlines()[0]}") from None
     parts = [
@@ -147,6 +148,11 @@ def _scanned(source: Any) -> pl.LazyFrame:
     kind = path.suffix.lower()
     if kind not in SCANS:
         raise DataError(f"{source}: a table of measurements is one of {', '.join(SCANS)}")
+    if kind == ".parquet":
+        from similitude.runs.readers._parquet import check
+
+        for file in sorted(glob(str(path), recursive=True)):
+            check(Path(file))
     return getattr(pl, SCANS[kind])(str(path))
 
 
@@ -155,7 +161,7 @@ def _check(rows: pl.LazyFrame, wanted: list[str]) -> None:
 
     try:
         names = rows.collect_schema().names()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise DataError(f"the table cannot be read: {str(error).splitlines()[0]}") from None
     for name in wanted:
         if name in RESERVED and name not in wanted[-2:]:

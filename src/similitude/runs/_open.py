@@ -227,11 +227,17 @@ def _parse_binary(data: bytes, kind: str, label: str) -> pl.DataFrame:
 
     if not data:
         raise DataError(f"{label} is empty; expected a {kind} file")
-    name = kind.capitalize()
-    try:
-        frame = (pl.read_parquet if kind == "parquet" else pl.read_ipc)(io.BytesIO(data))
-    except (Exception, pl.exceptions.PanicException):  # polars panics on some damaged files
-        raise DataError(f"{label} is not a complete {name} file; it may be cut off: copy or write it again") from None
+    if kind == "parquet":
+        from .readers._parquet import frame_of
+
+        frame = frame_of(data, label)
+    else:
+        try:
+            frame = pl.read_ipc(io.BytesIO(data))
+        except (Exception, pl.exceptions.PanicException):  # polars panics on some damaged files
+            raise DataError(
+                f"{label} is not a complete Arrow file; it may be cut off: copy or write it again"
+            ) from None
     if frame.height == 0:
         raise DataError(f"{label} has columns and no rows; expected one run a row")
     return frame

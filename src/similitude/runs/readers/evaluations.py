@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from similitude._errors import DataError
 from similitude.runs._logged import LoggedRun, Scalar, flat, samples_schema
 
+from ._parquet import frame_of, names_of
 from ._reader import Claim, Place, reader
 from ._text import lines_of, number, parse_document, parse_json
 from ._zip import Archive
@@ -367,11 +368,9 @@ def _sniff_leaderboard(place: Place) -> Iterator[Claim]:
 
 
 def _columns(path: Path) -> list[str]:
-    import polars as pl
-
     try:
-        return list(pl.read_parquet_schema(path))
-    except (Exception, pl.exceptions.PanicException):  # polars panics on some damaged files
+        return names_of(path)
+    except (DataError, OSError):
         return []
 
 
@@ -381,14 +380,9 @@ def leaderboard(claim: Claim) -> Iterator[LoggedRun]:
     import polars as pl
 
     (path,) = claim.files
-    try:
-        if (rows := pl.scan_parquet(path).select(pl.len()).collect().item()) > 1_000_000:
-            raise DataError(f"{path.name} has {rows:,} rows; expected a model a row")
-        frame = pl.read_parquet(path)
-    except DataError:
-        raise
-    except (Exception, pl.exceptions.PanicException):
-        raise DataError(f"{path.name} is not a complete Parquet file; copy or write it again") from None
+    frame = frame_of(path, path.name)
+    if frame.height > 1_000_000:
+        raise DataError(f"{path.name} has {frame.height:,} rows; expected a model a row")
     column = next((c for c in _MODEL if c in frame.columns), None)
     if column is None:
         raise DataError(f"{path.name} has no column of models among {', '.join(frame.columns[:8])}")

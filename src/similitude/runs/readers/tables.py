@@ -20,6 +20,7 @@ from similitude.runs._meanings import loss_metrics
 from similitude.runs._roles import COUNT_COLUMNS, fold
 
 from ._kept import Kept, kept
+from ._parquet import frames_of, names_of
 from ._points import MOST_METRICS
 from ._reader import Claim, Place, reader
 from ._text import lines_of, number
@@ -160,12 +161,7 @@ def _opened(path: Path) -> tuple[list[str], Callable[[], Iterator[pl.DataFrame]]
 
 def _names(path: Path) -> list[str]:
     if path.suffix.casefold() == ".parquet":
-        import polars as pl
-
-        try:
-            return list(pl.read_parquet_schema(path))
-        except (Exception, pl.exceptions.PanicException):  # polars panics on some damaged files
-            raise DataError(f"{path.name} is not a complete Parquet file; copy or write it again") from None
+        return names_of(path)
     head = _head(path)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in head[:200]:
         what = "UTF-16 text" if head.startswith((b"\xff\xfe", b"\xfe\xff")) else "no text"
@@ -401,33 +397,11 @@ def _frames(path: Path) -> Iterator[pl.DataFrame]:
     """The table in pieces of bounded size, cells as they are written."""
     kind = path.suffix.casefold()
     if kind == ".parquet":
-        yield from _frames_of_parquet(path)
+        yield from frames_of(path)
     elif kind in (".jsonl", ".ndjson"):
         yield from _frames_of_records(path)
     else:
         yield from _frames_of_text(path)
-
-
-def _frames_of_parquet(path: Path) -> Iterator[pl.DataFrame]:
-    import polars as pl
-
-    try:
-        whole = pl.scan_parquet(path)
-        rows = _rows_of_parquet(path)
-        if rows > max(1_000_000, 100 * path.stat().st_size):
-            raise DataError(f"{path.name} says it has {rows:,} rows, too many for its size; expected points of runs")
-        for start in range(0, rows, 1 << 18):
-            yield whole.slice(start, 1 << 18).collect()
-    except DataError:
-        raise
-    except (Exception, pl.exceptions.PanicException) as error:
-        raise DataError(f"{path.name} is damaged ({str(error)[:60]}); copy or write it again") from None
-
-
-def _rows_of_parquet(path: Path) -> int:
-    import polars as pl
-
-    return pl.scan_parquet(path).select(pl.len()).collect().item()
 
 
 def _frames_of_records(path: Path) -> Iterator[pl.DataFrame]:
