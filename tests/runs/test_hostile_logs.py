@@ -686,6 +686,19 @@ def test_few_bytes_that_grow_to_very_many_rows(folder):
             read_runs(folder / "a.parquet")
 
 
+def test_a_kind_of_column_that_arrow_places_outside(folder):
+    shapes = struct.pack("<5H4H5H", 10, 8, 0, 0, 4, 8, 8, 0, 4, 10, 8, 0, 0, 60000)
+    schema = struct.pack("<I28s4xiIiIIIiI", 36, shapes, 32, 4, 30, 4, 1, 4, 38, 0)
+    said = [[1, 8, b"ARROW:schema"], [2, 8, base64.b64encode(schema)]]
+    assert "not a complete Parquet" in refusal(folder, "a.parquet", retold(parquet_file(), ((5,), [12, [said]])))
+
+
+def test_a_column_of_runs_that_names_none(folder):
+    pl.DataFrame({"step": [1], "loss": [2.0], "run": [None]}, {"step": pl.Int64, "loss": pl.Float64, "run": pl.String}
+    ).write_parquet(folder / "a.parquet")  # fmt: skip
+    assert refusal(folder, "a.parquet") == "a.parquet, column 'run' names no run; expected a name in each row"
+
+
 @pytest.mark.parametrize("kind", [pl.Datetime("us"), pl.Datetime("ms", "UTC"), pl.Datetime("ns"), pl.Date])
 def test_times_of_no_calendar_are_empty(folder, kind):
     most = (1 << 31) - 1 if kind == pl.Date else (1 << 63) - 1

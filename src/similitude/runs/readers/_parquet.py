@@ -230,7 +230,7 @@ class _Flat:
             waiting += [(f, deep + 1) for f in self.each(self.to(field, 5))]
             texts = [self.to(field, 0), *(self.to(pair, i) for pair in self.each(self.to(field, 6)) for i in (0, 1))]
             kind = self.at(field, 2)
-            if kind and self.data[kind] in (10, 14):  # a time zone, a list of kinds
+            if kind and self.data[kind : kind + 1] in (b"\x0a", b"\x0e"):  # a time zone, a list of kinds
                 texts.append(self.to(self.to(field, 3), 1))
             for text in texts:
                 self.length(text)

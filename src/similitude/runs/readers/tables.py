@@ -264,6 +264,8 @@ def _curves(path: Path, names: Sequence[str], frames: Callable[[], Iterator[pl.D
                 for (run,), part in points.partition_by("run", as_dict=True, include_key=False).items():
                     if run is not None:
                         found[run].add(part)
+    if not found:
+        raise DataError(f"{path.name}, column '{by}' names no run; expected a name in each row")
     said = tuple(filter(None, (_sampled(rows, steps.found, names),))) if "_step" in names else ()
     if running:
         said += (_emptied(running),)
