@@ -163,7 +163,8 @@ def lightning_loop(store: Path, every: int, turn: Turns) -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     torch.set_num_threads(1)
     tracking = sim.track.lightning(store)
-    tracking.on_train_batch_end = turn.timed(tracking.on_train_batch_end)
+    for hook in ("on_train_batch_start", "on_train_batch_end"):
+        setattr(tracking, hook, turn.timed(getattr(tracking, hook)))
 
     class Module(lightning.LightningModule):
         def __init__(self) -> None:
@@ -180,6 +181,8 @@ def lightning_loop(store: Path, every: int, turn: Turns) -> None:
             return torch.optim.AdamW(self.parameters(), lr=1e-3)
 
     class Timer(lightning.Callback):
+        """Called after the tracking, which logs a step when the next begins."""
+
         run: Any = None
 
         def on_train_batch_start(self, *_: Any) -> None:
@@ -192,7 +195,7 @@ def lightning_loop(store: Path, every: int, turn: Turns) -> None:
 
     trainer = lightning.Trainer(
         max_steps=turn.steps, log_every_n_steps=every, logger=False, enable_checkpointing=False, accelerator="cpu",
-        enable_progress_bar=False, enable_model_summary=False, callbacks=[Timer(), tracking],
+        enable_progress_bar=False, enable_model_summary=False, callbacks=[tracking, Timer()],
     )  # fmt: skip
     trainer.fit(Module(), torch.utils.data.DataLoader(torch.randn(64 * 64, 256), batch_size=64))
 

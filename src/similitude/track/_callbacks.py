@@ -90,9 +90,14 @@ def lightning(store: str | Path = "similitude.db", *, name: str | None = None, *
     base: Any = _imported(("lightning.pytorch", "pytorch_lightning"), "lightning").Callback
 
     class Tracking(base):
-        """Begins with the fit, logs as often as the trainer does, ends with it."""
+        """Begins with the fit, logs as often as the trainer does, ends with it.
+
+        A step is logged when the next thing begins: by then Lightning has put together what was logged in it, which it
+        does for each step anyway and takes longer than all the rest.
+        """
 
         tracked: Run | None = None
+        due: int | None = None  # the step to be logged
 
         def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
             if trainer.is_global_zero:
@@ -101,7 +106,19 @@ def lightning(store: str | Path = "similitude.db", *, name: str | None = None, *
 
         def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
             if self.tracked is not None and trainer.global_step % max(trainer.log_every_n_steps, 1) == 0:
-                self.tracked.log(trainer.logged_metrics, trainer.global_step)
+                self.due = trainer.global_step
+
+        def on_train_batch_start(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+            if self.due is not None:
+                step, self.due = self.due, None
+                if self.tracked is not None:
+                    self.tracked.log(_logged(trainer), step)
+
+        def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+            self.on_train_batch_start(trainer, pl_module)
+
+        def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+            self.on_train_batch_start(trainer, pl_module)
 
         def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
             if self.tracked is not None and not trainer.sanity_checking:
@@ -109,14 +126,22 @@ def lightning(store: str | Path = "similitude.db", *, name: str | None = None, *
                 self.tracked.log(held or trainer.callback_metrics, trainer.global_step)
 
         def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
+            self.on_train_batch_start(trainer, pl_module)
             if self.tracked is not None:
                 self.tracked.finish()
 
         def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
+            self.on_train_batch_start(trainer, pl_module)
             if self.tracked is not None:
                 self.tracked.finish("crashed")
 
     return Tracking()
+
+
+def _logged(trainer: Any) -> Any:
+    """What was logged in the step that has ended; put together once more where Lightning does not keep it so."""
+    kept = getattr(getattr(trainer, "_logger_connector", None), "_logged_metrics", None)
+    return kept if isinstance(kept, dict) else trainer.logged_metrics
 
 
 def _hyper_parameters(trainer: Any, module: Any) -> dict[str, Any]:
