@@ -82,7 +82,7 @@ def test_columns_of_one_value_are_small_for_their_rows(tmp_path):
 
 
 def test_few_long_words_in_many_cells_are_honest(tmp_path):
-    """As in tables of items: three million answers of four thousand models to a few benchmarks, in half a megabyte."""
+    """As in tables of items: three million answers of a hundred models, one of which has a name of 400 letters."""
     words = pl.Series("model", ["x" * 400, *(f"model-{i}" for i in range(99))])
     frame = words.gather(np.arange(3_000_000) // 30_000).cast(pl.Categorical).to_frame().with_columns(right=True)
     frame.write_parquet(tmp_path / "a.parquet")
